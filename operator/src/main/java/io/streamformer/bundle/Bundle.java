@@ -1,0 +1,244 @@
+package io.streamformer.bundle;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.DeserializationFeature;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectReader;
+import com.fasterxml.jackson.databind.PropertyNamingStrategies;
+import com.fasterxml.jackson.databind.exc.UnrecognizedPropertyException;
+import com.fasterxml.jackson.databind.exc.ValueInstantiationException;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.ArrayList;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+
+/** A folder on the local disk whose every file is what its manifest says. */
+public final class Bundle {
+
+    /** The one format revision that this code reads. */
+    public static final int FORMAT = 1;
+
+    static final String EXPORT_AGAIN = "build the bundle again with 'streamformer-export export'";
+    private static final String COPY_AGAIN =
+            "copy the bundle again from where it was built, or build it again with"
+                    + " 'streamformer-export export'";
+    private static final String MANIFEST = "manifest.json";
+
+    private static final JsonMapper JSON =
+            JsonMapper.builder()
+                    .propertyNamingStrategy(PropertyNamingStrategies.SNAKE_CASE)
+                    .enable(DeserializationFeature.FAIL_ON_NULL_FOR_PRIMITIVES)
+                    .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
+                    .build();
+
+    private final Path folder;
+    private final String hash;
+    private final Manifest manifest;
+
+    private Bundle(Path folder, String hash, Manifest manifest) {
+        this.folder = folder;
+        this.hash = hash;
+        this.manifest = manifest;
+    }
+
+    /** Reads the manifest and holds every file against its hash. */
+    public static Bundle read(Path folder) {
+        byte[] bytes = manifestBytes(folder);
+        Bundle bundle =
+                new Bundle(folder, HexFormat.of().formatHex(sha256().digest(bytes)), parse(bytes));
+        bundle.verifyFiles();
+        return bundle;
+    }
+
+    /** The hash that {@link #read} would give, without the work of verifying the files. */
+    public static String hashOf(Path folder) {
+        return HexFormat.of().formatHex(sha256().digest(manifestBytes(folder)));
+    }
+
+    public Path folder() {
+        return folder;
+    }
+
+    /** SHA-256 of the manifest, which holds those of all other files: the bundle's identity. */
+    public String hash() {
+        return hash;
+    }
+
+    public Manifest manifest() {
+        return manifest;
+    }
+
+    /** The variant of this name; the default one for null. */
+    public Manifest.Variant variant(String name) {
+        Manifest.Variant variant = manifest.variants().get(variantName(name));
+        if (variant == null) {
+            throw new BundleException(
+                    "the variant is one of " + manifest.variants().keySet(),
+                    name,
+                    "choose one of these, or leave the option away for "
+                            + manifest.defaultVariant());
+        }
+        return variant;
+    }
+
+    /** The name itself; that of the default variant for null. */
+    public String variantName(String name) {
+        return name == null ? manifest.defaultVariant() : name;
+    }
+
+    /** The path of one of the bundle's files. */
+    public Path file(String name) {
+        return folder.resolve(name);
+    }
+
+    /** The texts to replay at load. */
+    public List<GoldenText> goldenTexts() {
+        ObjectReader reader =
+                JSON.readerFor(GoldenText.class)
+                        .without(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES);
+        List<GoldenText> texts = new ArrayList<>();
+        try {
+            for (String line : Files.readAllLines(file(manifest.golden()))) {
+                if (!line.isBlank()) {
+                    texts.add(reader.readValue(line));
+                }
+            }
+        } catch (JsonProcessingException e) {
+            throw new BundleException(
+                    "each line of " + manifest.golden() + " is a golden text",
+                    e.getOriginalMessage(),
+                    EXPORT_AGAIN,
+                    e);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+        if (texts.isEmpty()) {
+            throw new BundleException(
+                    manifest.golden() + " has at least one golden text", "none", EXPORT_AGAIN);
+        }
+        return texts;
+    }
+
+    private static byte[] manifestBytes(Path folder) {
+        Path manifest = folder.resolve(MANIFEST);
+        if (!Files.isRegularFile(manifest)) {
+            throw new BundleException(
+                    "a bundle is a folder with a " + MANIFEST,
+                    "none in " + folder,
+                    "give the path of the bundle's folder");
+        }
+        try {
+            return Files.readAllBytes(manifest);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private static Manifest parse(byte[] bytes) {
+        try {
+            JsonNode tree = JSON.readTree(bytes);
+            JsonNode format = tree.path("format");
+            if (!format.isInt() || format.intValue() != FORMAT) {
+                throw new BundleException(
+                        "the manifest's format revision is " + FORMAT,
+                        format.isMissingNode() ? "none" : format.toString(),
+                        "use the release of Streamformer that knows this revision, or "
+                                + EXPORT_AGAIN);
+            }
+            return JSON.treeToValue(tree, Manifest.class);
+        } catch (UnrecognizedPropertyException e) {
+            throw new BundleException(
+                    "a manifest of revision " + FORMAT + " has no fields beyond its schema",
+                    e.getPathReference().replaceAll("[\\w.$]+\\.(\\w+)\\[", "$1["),
+                    "remove the field, or " + EXPORT_AGAIN,
+                    e);
+        } catch (ValueInstantiationException e) {
+            if (e.getCause() instanceof BundleException rule) {
+                throw rule;
+            }
+            throw malformed(e);
+        } catch (JsonProcessingException e) {
+            throw malformed(e);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private static BundleException malformed(JsonProcessingException e) {
+        return new BundleException(
+                "the manifest fulfils manifest.schema.json",
+                e.getOriginalMessage(),
+                EXPORT_AGAIN,
+                e);
+    }
+
+    private void verifyFiles() {
+        for (Map.Entry<String, String> entry : new TreeMap<>(manifest.files()).entrySet()) {
+            String name = entry.getKey();
+            Path path = folder.resolve(name);
+            if (!path.normalize().startsWith(folder.normalize()) || Path.of(name).isAbsolute()) {
+                throw new BundleException(
+                        "every file lies inside the bundle's folder", name, EXPORT_AGAIN);
+            }
+            if (leadsThroughLink(name)) {
+                throw new BundleException(
+                        "no file of a bundle is a symbolic link",
+                        name,
+                        "put the file itself in its place");
+            }
+            if (!Files.isRegularFile(path, LinkOption.NOFOLLOW_LINKS)) {
+                throw new BundleException(
+                        "every file that the manifest names is there",
+                        name + " is missing",
+                        COPY_AGAIN);
+            }
+            String actual = sha256Of(path);
+            if (!actual.equals(entry.getValue())) {
+                throw new BundleException(
+                        "the SHA-256 of " + name + " is " + entry.getValue(), actual, COPY_AGAIN);
+            }
+        }
+    }
+
+    private boolean leadsThroughLink(String name) {
+        Path path = folder;
+        for (Path part : Path.of(name)) {
+            path = path.resolve(part);
+            if (Files.isSymbolicLink(path)) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    private static String sha256Of(Path path) {
+        MessageDigest digest = sha256();
+        byte[] buffer = new byte[1 << 16];
+        try (InputStream in = Files.newInputStream(path)) {
+            for (int read = in.read(buffer); read >= 0; read = in.read(buffer)) {
+                digest.update(buffer, 0, read);
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+        return HexFormat.of().formatHex(digest.digest());
+    }
+
+    private static MessageDigest sha256() {
+        try {
+            return MessageDigest.getInstance("SHA-256");
+        } catch (NoSuchAlgorithmException e) {
+            throw new AssertionError("every Java platform has SHA-256: this is a bug", e);
+        }
+    }
+}

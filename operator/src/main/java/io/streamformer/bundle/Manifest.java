@@ -1,0 +1,212 @@
+package io.streamformer.bundle;
+
+import com.fasterxml.jackson.annotation.JsonProperty;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+
+/**
+ * The description of a bundle, field by field as in {@code manifest.schema.json}.
+ *
+ * @param format revision of the format
+ * @param labels labels in the order of the logits; empty for a generating task
+ * @param decoding defaults of a generating bundle; null for the other tasks
+ * @param files SHA-256 of every file but the manifest, by name
+ */
+public record Manifest(
+        @JsonProperty(required = true) int format,
+        @JsonProperty(required = true) String name,
+        @JsonProperty(required = true) String version,
+        @JsonProperty(required = true) Task task,
+        @JsonProperty(required = true) String family,
+        String description,
+        List<String> languages,
+        List<String> targetLanguages,
+        List<String> labels,
+        @JsonProperty(required = true) TokenizerFiles tokenizer,
+        @JsonProperty(required = true) Limits limits,
+        Decoding decoding,
+        @JsonProperty(required = true) List<Value> inputs,
+        @JsonProperty(required = true) List<Value> outputs,
+        @JsonProperty(required = true) String defaultVariant,
+        @JsonProperty(required = true) Map<String, Variant> variants,
+        @JsonProperty(required = true) String golden,
+        @JsonProperty(required = true) Map<String, String> files,
+        @JsonProperty(required = true) String source,
+        @JsonProperty(required = true) String license,
+        String createdBy) {
+
+    private static final Set<String> VARIANTS = Set.of("fp32", "fp16", "int8", "int8-fast");
+
+    public Manifest {
+        check(
+                name.matches("[a-z0-9][a-z0-9._-]*"),
+                "name is lower-case letters, digits, '.', '_' and '-'",
+                name);
+        check(!version.isEmpty(), "version is not empty", "\"\"");
+        languages = listOrEmpty(languages);
+        targetLanguages = listOrEmpty(targetLanguages);
+        labels = listOrEmpty(labels);
+        inputs = List.copyOf(inputs);
+        outputs = List.copyOf(outputs);
+        variants = java.util.Collections.unmodifiableMap(new LinkedHashMap<>(variants));
+        files = Map.copyOf(files);
+        check(
+                VARIANTS.containsAll(variants.keySet()),
+                "variants are named " + new TreeSet<>(VARIANTS),
+                variants.keySet());
+        check(
+                variants.containsKey(defaultVariant),
+                "default_variant is one of the variants " + variants.keySet(),
+                defaultVariant);
+        check(
+                task != Task.TEXT_CLASSIFICATION || !labels.isEmpty(),
+                "a text-classification bundle names its labels",
+                "no labels");
+        check(
+                !task.generates() || decoding != null,
+                "a bundle of the task " + task + " has decoding defaults",
+                "no decoding");
+        checkListed(files, tokenizer.file());
+        if (tokenizer.targetFile() != null) {
+            checkListed(files, tokenizer.targetFile());
+        }
+        checkListed(files, golden);
+        for (Variant variant : variants.values()) {
+            checkListed(files, variant.file());
+        }
+    }
+
+    /**
+     * The tokenizer's files.
+     *
+     * @param targetFile tokenizer of the output; null where it is the same
+     * @param specialTokenIds ids that never appear in a decoded text
+     */
+    public record TokenizerFiles(
+            @JsonProperty(required = true) String file,
+            String targetFile,
+            @JsonProperty(required = true) int padTokenId,
+            List<Integer> specialTokenIds) {
+        public TokenizerFiles {
+            check(padTokenId >= 0, "tokenizer.pad_token_id is at least 0", padTokenId);
+            specialTokenIds = listOrEmpty(specialTokenIds);
+        }
+    }
+
+    /**
+     * What a text may measure.
+     *
+     * @param maxTokens longest input, special tokens included
+     * @param maxCharactersPerToken bounds the text before it is tokenized
+     */
+    public record Limits(
+            @JsonProperty(required = true) int maxTokens, Integer maxCharactersPerToken) {
+        private static final int DEFAULT_CHARACTERS_PER_TOKEN = 16;
+
+        public Limits {
+            check(maxTokens >= 3, "limits.max_tokens is at least 3", maxTokens);
+            if (maxCharactersPerToken == null) {
+                maxCharactersPerToken = DEFAULT_CHARACTERS_PER_TOKEN;
+            }
+            check(
+                    maxCharactersPerToken >= 1,
+                    "limits.max_characters_per_token is at least 1",
+                    maxCharactersPerToken);
+        }
+    }
+
+    /** Decoding defaults, named as in transformers' GenerationConfig where it has the term. */
+    public record Decoding(
+            @JsonProperty(required = true) int numBeams,
+            @JsonProperty(required = true) float lengthPenalty,
+            @JsonProperty(required = true) double maxLengthFactor,
+            @JsonProperty(required = true) int maxLengthOffset,
+            @JsonProperty(required = true) int maxNewTokens,
+            @JsonProperty(required = true) int minNewTokens,
+            @JsonProperty(required = true) int eosTokenId) {
+        public Decoding {
+            check(numBeams >= 1 && numBeams <= 16, "decoding.num_beams is 1 to 16", numBeams);
+            check(
+                    Float.isFinite(lengthPenalty),
+                    "decoding.length_penalty is a number",
+                    lengthPenalty);
+            check(
+                    maxLengthFactor > 0,
+                    "decoding.max_length_factor is greater than 0",
+                    maxLengthFactor);
+            check(
+                    maxLengthOffset >= 0,
+                    "decoding.max_length_offset is at least 0",
+                    maxLengthOffset);
+            check(maxNewTokens >= 1, "decoding.max_new_tokens is at least 1", maxNewTokens);
+            check(minNewTokens >= 0, "decoding.min_new_tokens is at least 0", minNewTokens);
+            check(eosTokenId >= 0, "decoding.eos_token_id is at least 0", eosTokenId);
+        }
+    }
+
+    /**
+     * An input or output of the graph.
+     *
+     * @param shape axis names or fixed sizes; empty for a scalar
+     */
+    public record Value(
+            @JsonProperty(required = true) String name,
+            @JsonProperty(required = true) String type,
+            @JsonProperty(required = true) List<String> shape) {
+        private static final Set<String> TYPES = Set.of("int32", "int64", "float32");
+
+        public Value {
+            check(
+                    TYPES.contains(type),
+                    "the type of '" + name + "' is one of " + new TreeSet<>(TYPES),
+                    type);
+            shape = List.copyOf(shape);
+        }
+    }
+
+    /** One build of the graph. */
+    public record Variant(
+            @JsonProperty(required = true) String file,
+            String description,
+            @JsonProperty(required = true) Tolerance tolerance,
+            Map<String, Object> evaluation) {
+        public Variant {
+            evaluation = evaluation == null ? Map.of() : Map.copyOf(evaluation);
+        }
+    }
+
+    /**
+     * What the replay of the golden texts accepts.
+     *
+     * @param score largest absolute difference of a probability
+     * @param equalShare share of golden texts whose label or generated text is the same
+     */
+    public record Tolerance(
+            @JsonProperty(required = true) double score,
+            @JsonProperty(required = true) double equalShare) {
+        public Tolerance {
+            check(score >= 0, "tolerance.score is at least 0", score);
+            check(
+                    equalShare >= 0 && equalShare <= 1,
+                    "tolerance.equal_share is 0 to 1",
+                    equalShare);
+        }
+    }
+
+    private static <T> List<T> listOrEmpty(List<T> list) {
+        return list == null ? List.of() : List.copyOf(list);
+    }
+
+    private static void checkListed(Map<String, String> files, String file) {
+        check(files.containsKey(file), "files has the SHA-256 of every file", "none for " + file);
+    }
+
+    private static void check(boolean holds, String rule, Object seen) {
+        if (!holds) {
+            throw new BundleException(rule, String.valueOf(seen), Bundle.EXPORT_AGAIN);
+        }
+    }
+}

@@ -1,0 +1,2 @@
+/** Reads and verifies a bundle: the folder that holds a model, its tokenizer and its proof. */
+package io.streamformer.bundle;
