@@ -1,6 +1,7 @@
 package io.streamformer.pipeline;
 
 import io.streamformer.inference.Device;
+import io.streamformer.inference.GenerationOptions;
 import java.io.Serializable;
 import java.time.Duration;
 import java.util.Map;
@@ -92,6 +93,21 @@ public record PipelineOptions(
 
     public Builder toBuilder() {
         return new Builder(this);
+    }
+
+    /** A bundle's decoding defaults with what is set here in their place. */
+    GenerationOptions generation(GenerationOptions defaults) {
+        check(
+                maxNewTokens == null || maxNewTokens <= defaults.maxNewTokens(),
+                "maxNewTokens is at most the bundle's " + defaults.maxNewTokens(),
+                maxNewTokens);
+        return new GenerationOptions(
+                numBeams == null ? defaults.numBeams() : numBeams,
+                lengthPenalty == null ? defaults.lengthPenalty() : lengthPenalty,
+                defaults.minNewTokens(),
+                maxNewTokens == null ? defaults.maxNewTokens() : maxNewTokens,
+                defaults.maxLengthFactor(),
+                defaults.maxLengthOffset());
     }
 
     private static void check(boolean holds, String rule, Object seen) {

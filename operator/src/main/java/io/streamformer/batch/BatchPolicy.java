@@ -1,0 +1,188 @@
+package io.streamformer.batch;
+
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.BitSet;
+import java.util.Comparator;
+import java.util.List;
+
+/**
+ * The waiting rows and the decision which of them make the next batch. Plain data: no locks, no
+ * threads, and the time is passed in.
+ *
+ * <p>Rows wait in one queue per length, so that the pool is sorted by length without ever being
+ * sorted. A batch is the stretch of that order around the row that waits longest: it grows to the
+ * side that adds the least padding until it is full, hence no row is ever passed over for good.
+ */
+final class BatchPolicy<R extends BatchRow> {
+
+    // A row that came to a busy device waits at most this share of a run's time: with a long run it
+    // costs little to wait for company, with a short one there is nothing to gain.
+    private static final int DELAY_SHARE = 4;
+    private static final int SMOOTHING = 8;
+
+    private static final Comparator<BatchRow> LONGEST_FIRST =
+            Comparator.comparingInt(BatchRow::length).reversed();
+
+    private final BatchLimits limits;
+    private final List<ArrayDeque<R>> byLength;
+    private final BitSet lengths;
+    private int waiting;
+    private int tokenCeiling;
+    private long runNanos;
+
+    BatchPolicy(BatchLimits limits) {
+        this.limits = limits;
+        this.tokenCeiling = limits.maxTokens();
+        this.byLength = new ArrayList<>(limits.maxLength() + 1);
+        for (int i = 0; i <= limits.maxLength(); i++) {
+            byLength.add(null);
+        }
+        this.lengths = new BitSet(limits.maxLength() + 1);
+    }
+
+    void add(R row) {
+        int length = row.length();
+        if (length < 1 || length > limits.maxLength()) {
+            throw new IllegalArgumentException(
+                    "a row has 1 to " + limits.maxLength() + " tokens, seen " + length);
+        }
+        ArrayDeque<R> queue = byLength.get(length);
+        if (queue == null) {
+            queue = new ArrayDeque<>();
+            byLength.set(length, queue);
+        }
+        queue.addLast(row);
+        lengths.set(length);
+        waiting++;
+    }
+
+    /** Rows that wait, abandoned ones that were not met yet among them. */
+    int waiting() {
+        return waiting;
+    }
+
+    /** Padded tokens that a batch may have, as far as the device's memory is known. */
+    int tokenCeiling() {
+        return tokenCeiling;
+    }
+
+    /** Remembers that a batch of this shape did not fit into the device's memory. */
+    void outOfMemory(int longest, int rows) {
+        tokenCeiling = Math.min(tokenCeiling, Math.max(1, longest * rows / 2));
+    }
+
+    /** Remembers how long a run took. */
+    void ran(long nanos) {
+        runNanos = runNanos == 0 ? nanos : runNanos + (nanos - runNanos) / SMOOTHING;
+    }
+
+    /**
+     * Nanoseconds until a batch is due: 0 or less for now, {@link Long#MAX_VALUE} where no row
+     * waits.
+     *
+     * @param deviceIdle whether no other batch is being run
+     */
+    long dueIn(long now, boolean deviceIdle) {
+        R oldest = oldest();
+        if (oldest == null) {
+            return Long.MAX_VALUE;
+        }
+        if (deviceIdle || waiting >= limits.maxRows()) {
+            return 0;
+        }
+        long delay = Math.min(limits.maxDelay().toNanos(), runNanos / DELAY_SHARE);
+        return oldest.arrivalNanos() + delay - now;
+    }
+
+    /** Takes the next batch, from its longest row to its shortest; empty where no row waits. */
+    List<R> next() {
+        R oldest = oldest();
+        if (oldest == null) {
+            return List.of();
+        }
+        List<R> batch = new ArrayList<>(Math.min(waiting, limits.maxRows()));
+        int shortest = oldest.length();
+        int longest = shortest;
+        // The oldest row is served even where a learned ceiling is below its own length.
+        take(shortest, Math.max(1, capacity(longest)), batch);
+        for (int length = nextLength(shortest, longest, batch.size());
+                length >= 0;
+                length = nextLength(shortest, longest, batch.size())) {
+            int most = capacity(Math.max(longest, length)) - batch.size();
+            if (take(length, most, batch) > 0) {
+                shortest = Math.min(shortest, length);
+                longest = Math.max(longest, length);
+            }
+        }
+        batch.sort(LONGEST_FIRST);
+        return batch;
+    }
+
+    /** The neighbouring length that adds the least padding; -1 where no further row fits. */
+    private int nextLength(int shortest, int longest, int rows) {
+        int below = lengths.previousSetBit(shortest - 1);
+        int above = lengths.nextSetBit(longest + 1);
+        boolean takeBelow = below >= 0 && rows < capacity(longest);
+        boolean takeAbove = above >= 0 && rows < capacity(above);
+        if (takeBelow && takeAbove) {
+            int paddingBelow = longest - below;
+            long paddingAbove = (long) (above - longest) * rows;
+            return paddingBelow <= paddingAbove ? below : above;
+        }
+        return takeBelow ? below : takeAbove ? above : -1;
+    }
+
+    /** Rows that a batch may have whose longest row is this long. */
+    private int capacity(int longest) {
+        return Math.min(limits.maxRows(), tokenCeiling / longest);
+    }
+
+    /** Moves the first rows of a length that somebody still waits for; says how many there were. */
+    private int take(int length, int most, List<R> batch) {
+        ArrayDeque<R> queue = byLength.get(length);
+        int taken = 0;
+        while (taken < most && !queue.isEmpty()) {
+            R row = queue.pollFirst();
+            waiting--;
+            if (!row.abandoned()) {
+                batch.add(row);
+                taken++;
+            }
+        }
+        if (queue.isEmpty()) {
+            lengths.clear(length);
+        }
+        return taken;
+    }
+
+    /** The row that waits longest: each queue is in order of arrival, so it heads one of them. */
+    private R oldest() {
+        R oldest = null;
+        for (int length = lengths.nextSetBit(0);
+                length >= 0;
+                length = lengths.nextSetBit(length + 1)) {
+            R head = firstWaiting(length);
+            if (head != null
+                    && (oldest == null || head.arrivalNanos() - oldest.arrivalNanos() < 0)) {
+                oldest = head;
+            }
+        }
+        return oldest;
+    }
+
+    /** The first row of a length after abandoned ones were dropped; null where none is left. */
+    private R firstWaiting(int length) {
+        ArrayDeque<R> queue = byLength.get(length);
+        R head = queue.peekFirst();
+        while (head != null && head.abandoned()) {
+            queue.pollFirst();
+            waiting--;
+            head = queue.peekFirst();
+        }
+        if (head == null) {
+            lengths.clear(length);
+        }
+        return head;
+    }
+}

@@ -1,0 +1,17 @@
+package io.streamformer.inference;
+
+/** A run that gave no answer. */
+public final class ModelException extends RuntimeException {
+
+    private final boolean outOfMemory;
+
+    ModelException(String message, boolean outOfMemory, Throwable cause) {
+        super(message, cause);
+        this.outOfMemory = outOfMemory;
+    }
+
+    /** True where a smaller batch would have fitted into the device's memory. */
+    public boolean outOfMemory() {
+        return outOfMemory;
+    }
+}

@@ -1,0 +1,69 @@
+package io.streamformer.inference;
+
+import ai.onnxruntime.OrtException;
+import ai.onnxruntime.OrtSession;
+import io.streamformer.bundle.Bundle;
+import io.streamformer.bundle.BundleException;
+
+/**
+ * A loaded graph of a bundle. Each thread that runs it takes a {@link ModelRunner} of its own.
+ * Closing it during a run ends the process: whoever closes it makes sure that no run is left.
+ */
+public final class OrtModel implements AutoCloseable {
+
+    private final OrtSession session;
+    private final Device device;
+    private final int padTokenId;
+    private final boolean generates;
+
+    private OrtModel(OrtSession session, Device device, int padTokenId, boolean generates) {
+        this.session = session;
+        this.device = device;
+        this.padTokenId = padTokenId;
+        this.generates = generates;
+    }
+
+    /** Opens the variant's graph and holds it against the manifest. */
+    public static OrtModel load(Bundle bundle, ModelOptions options) {
+        String file = bundle.variant(options.variant()).file();
+        try {
+            SessionFactory.Opened opened = SessionFactory.open(bundle.file(file), options);
+            try {
+                GraphCheck.verify(bundle.manifest(), opened.session());
+            } catch (OrtException | RuntimeException e) {
+                opened.session().close();
+                throw e;
+            }
+            return new OrtModel(
+                    opened.session(),
+                    opened.device(),
+                    bundle.manifest().tokenizer().padTokenId(),
+                    bundle.manifest().task().generates());
+        } catch (OrtException e) {
+            throw new BundleException(
+                    file + " is a graph that this ONNX Runtime can load",
+                    String.valueOf(e.getMessage()),
+                    "build the bundle again with the 'streamformer-export' of this release",
+                    e);
+        }
+    }
+
+    /** The device that does the work. */
+    public Device device() {
+        return device;
+    }
+
+    /** A runner for one thread. */
+    public ModelRunner newRunner() {
+        return new ModelRunner(session, padTokenId, generates);
+    }
+
+    @Override
+    public void close() {
+        try {
+            session.close();
+        } catch (OrtException e) {
+            throw new IllegalStateException("the session could not be closed: this is a bug", e);
+        }
+    }
+}

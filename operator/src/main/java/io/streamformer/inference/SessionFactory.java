@@ -1,0 +1,93 @@
+package io.streamformer.inference;
+
+import ai.onnxruntime.OrtEnvironment;
+import ai.onnxruntime.OrtException;
+import ai.onnxruntime.OrtProvider;
+import ai.onnxruntime.OrtSession;
+import ai.onnxruntime.providers.OrtCUDAProviderOptions;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Opens ONNX Runtime sessions on the device that is asked for, or on the CPU where it may. */
+final class SessionFactory {
+
+    private static final Logger LOG = LoggerFactory.getLogger(SessionFactory.class);
+
+    /** A session and the device that it runs on. */
+    record Opened(OrtSession session, Device device) {}
+
+    private SessionFactory() {}
+
+    static Opened open(Path graph, ModelOptions options) throws OrtException {
+        Device wanted = options.device();
+        if (!wanted.cuda()) {
+            return new Opened(openOn(Device.CPU, graph, options), Device.CPU);
+        }
+        boolean built = OrtEnvironment.getAvailableProviders().contains(OrtProvider.CUDA);
+        if (!built && !wanted.required()) {
+            LOG.debug("This build of ONNX Runtime knows no CUDA; '{}' runs on the CPU", wanted);
+            return new Opened(openOn(Device.CPU, graph, options), Device.CPU);
+        }
+        if (!built) {
+            throw new IllegalStateException(
+                    "device "
+                            + wanted
+                            + " needs ONNX Runtime with CUDA, seen the providers "
+                            + OrtEnvironment.getAvailableProviders()
+                            + ": build with the Maven profile 'gpu', or set device to cpu");
+        }
+        Device device = Device.cuda(wanted.index());
+        try {
+            return new Opened(openOn(device, graph, options), device);
+        } catch (OrtException | UnsatisfiedLinkError e) {
+            if (wanted.required()) {
+                throw new IllegalStateException(
+                        "device "
+                                + wanted
+                                + " must be usable, seen "
+                                + e.getMessage()
+                                + ": install the CUDA and cuDNN libraries that ONNX Runtime names,"
+                                + " or set device to cpu",
+                        e);
+            }
+            LOG.warn("No CUDA device could be used; the CPU does the work", e);
+            return new Opened(openOn(Device.CPU, graph, options), Device.CPU);
+        }
+    }
+
+    private static OrtSession openOn(Device device, Path graph, ModelOptions options)
+            throws OrtException {
+        try (OrtSession.SessionOptions session = new OrtSession.SessionOptions()) {
+            session.setOptimizationLevel(OrtSession.SessionOptions.OptLevel.ALL_OPT);
+            session.setExecutionMode(OrtSession.SessionOptions.ExecutionMode.SEQUENTIAL);
+            session.setIntraOpNumThreads(options.intraOpThreads());
+            session.setInterOpNumThreads(1);
+            // Several run threads share the cores with Flink: a spinning thread would take one.
+            session.addConfigEntry("session.intra_op.allow_spinning", "0");
+            // Shapes differ from run to run, so a pattern learned from one is memory lost.
+            session.setMemoryPatternOptimization(false);
+            if (device.cuda()) {
+                addCuda(session, device, options.providerOptions());
+            }
+            return OrtEnvironment.getEnvironment().createSession(graph.toString(), session);
+        }
+    }
+
+    private static void addCuda(
+            OrtSession.SessionOptions session, Device device, Map<String, String> given)
+            throws OrtException {
+        Map<String, String> provider = new LinkedHashMap<>();
+        // The default doubles the arena each time it grows, far beyond what runs need.
+        provider.put("arena_extend_strategy", "kSameAsRequested");
+        provider.putAll(given);
+        try (OrtCUDAProviderOptions cuda = new OrtCUDAProviderOptions(device.index())) {
+            for (Map.Entry<String, String> option : provider.entrySet()) {
+                cuda.add(option.getKey(), option.getValue());
+            }
+            session.addCUDA(cuda);
+        }
+    }
+}

@@ -1,0 +1,2 @@
+/** Turns ids into model output; the only package that knows ONNX Runtime. */
+package io.streamformer.inference;

@@ -1,0 +1,143 @@
+package io.streamformer.pipeline;
+
+import io.streamformer.batch.BatchRunner;
+import io.streamformer.decode.Prediction;
+import io.streamformer.decode.PredictionDecoder;
+import io.streamformer.inference.GenerationOptions;
+import io.streamformer.inference.ModelException;
+import io.streamformer.inference.ModelOutput;
+import io.streamformer.inference.ModelRunner;
+import io.streamformer.tokenize.TokenizedText;
+import java.util.AbstractList;
+import java.util.List;
+import java.util.concurrent.CancellationException;
+
+/** Runs batches of queued texts on one thread: model, decoder, and the futures' completion. */
+final class PipelineRunner implements BatchRunner<QueuedText> {
+
+    private final ModelRunner model;
+    private final PredictionDecoder decoder;
+    private final GenerationOptions generation;
+    private final TokenizedText probe;
+    private final PipelineStats stats;
+
+    /**
+     * @param probe a text that the model is known to answer
+     */
+    PipelineRunner(
+            ModelRunner model,
+            PredictionDecoder decoder,
+            GenerationOptions generation,
+            TokenizedText probe,
+            PipelineStats stats) {
+        this.model = model;
+        this.decoder = decoder;
+        this.generation = generation;
+        this.probe = probe;
+        this.stats = stats;
+    }
+
+    @Override
+    public void run(List<QueuedText> rows) {
+        long start = System.nanoTime();
+        ModelOutput output = model.run(new Texts(rows), generation);
+        long ran = System.nanoTime();
+        int tokens = 0;
+        for (int i = 0; i < rows.size(); i++) {
+            QueuedText row = rows.get(i);
+            tokens += row.length();
+            stats.queueTime.record(start - row.arrivalNanos());
+            answer(row, output, i);
+        }
+        stats.batches.increment();
+        stats.realTokens.add(tokens);
+        stats.paddedTokens.add((long) rows.get(0).length() * rows.size());
+        stats.runTime.record(ran - start);
+        stats.decodeTime.record(System.nanoTime() - ran);
+    }
+
+    private void answer(QueuedText row, ModelOutput output, int index) {
+        Prediction prediction;
+        try {
+            prediction = decoder.decode(output, index, row.text());
+        } catch (RuntimeException e) {
+            stats.failures.increment();
+            row.completeExceptionally(
+                    new InferenceException(
+                            InferenceException.Stage.DECODE,
+                            "the model's output could not be decoded: " + e.getMessage(),
+                            e));
+            return;
+        }
+        stats.rows.increment();
+        if (prediction.truncated()) {
+            stats.truncated.increment();
+        }
+        if (prediction instanceof Prediction.Generation generated) {
+            stats.outputTokens.add(generated.outputTokens());
+        }
+        row.complete(prediction);
+    }
+
+    @Override
+    public void fail(QueuedText row, Throwable failure) {
+        stats.failures.increment();
+        row.completeExceptionally(
+                failure instanceof CancellationException ? failure : judge(row, failure));
+    }
+
+    /** Tells a bad text from a broken engine: a broken one fails on a known good text as well. */
+    private Throwable judge(QueuedText row, Throwable failure) {
+        try {
+            ModelOutput output = model.run(List.of(probe), generation);
+            decoder.decode(output, 0, probe);
+        } catch (Throwable e) {
+            e.addSuppressed(failure);
+            return new IllegalStateException(
+                    "the engine answers no text any more, not even a golden one: " + e.getMessage(),
+                    e);
+        }
+        if (isOutOfMemory(failure)) {
+            stats.outOfMemory.increment();
+        }
+        return new InferenceException(
+                InferenceException.Stage.INFERENCE,
+                "the model failed on this text of "
+                        + row.length()
+                        + " tokens alone: "
+                        + failure.getMessage(),
+                failure);
+    }
+
+    @Override
+    public boolean isOutOfMemory(Throwable failure) {
+        return failure instanceof ModelException model && model.outOfMemory();
+    }
+
+    @Override
+    public void onSplit(Throwable failure) {
+        stats.splits.increment();
+        if (isOutOfMemory(failure)) {
+            stats.outOfMemory.increment();
+        }
+    }
+
+    /** The texts of the rows, without a copy. */
+    private static final class Texts extends AbstractList<TokenizedText> {
+        private final List<QueuedText> rows;
+
+        Texts(List<QueuedText> rows) {
+            this.rows = rows;
+        }
+
+        @Override
+        public TokenizedText get(int index) {
+            return rows.get(index).text();
+        }
+
+        @Override
+        public int size() {
+            return rows.size();
+        }
+    }
+}
