@@ -144,7 +144,8 @@ public final class Bundle {
         }
     }
 
-    private static Manifest parse(byte[] bytes) {
+    /** The manifest that these bytes are; nothing else of the bundle is looked at. */
+    public static Manifest parse(byte[] bytes) {
         try {
             JsonNode tree = JSON.readTree(bytes);
             JsonNode format = tree.path("format");
