@@ -1,0 +1,222 @@
+package io.streamformer.flink;
+
+import io.streamformer.bundle.BundleException;
+import io.streamformer.bundle.Manifest;
+import io.streamformer.decode.Prediction;
+import io.streamformer.pipeline.InferenceException;
+import io.streamformer.pipeline.TextInput;
+import io.streamformer.schemas.TextEvent;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.ConcurrentHashMap;
+import org.apache.avro.AvroRuntimeException;
+import org.apache.avro.specific.SpecificRecordBase;
+import org.apache.flink.api.common.functions.OpenContext;
+import org.apache.flink.api.common.typeinfo.TypeInformation;
+import org.apache.flink.api.java.typeutils.ResultTypeQueryable;
+import org.apache.flink.runtime.execution.SuppressRestartsException;
+import org.apache.flink.streaming.api.functions.async.ResultFuture;
+import org.apache.flink.streaming.api.functions.async.RichAsyncFunction;
+
+/**
+ * The way of an event through a model: submitted when it comes, emitted as a result or a dead
+ * letter when its future completes. It keeps no state of its own: Flink's async operator holds the
+ * events that are under way and submits them again after a restore.
+ *
+ * @param <T> the record of the model's task
+ */
+final class InferenceAsyncFunction<T extends SpecificRecordBase>
+        extends RichAsyncFunction<Traced<TextEvent>, Outcome<T>>
+        implements ResultTypeQueryable<Outcome<T>> {
+
+    private static final long serialVersionUID = 1L;
+
+    private final Model.Source source;
+    private final TaskRecords<T> records;
+    private final int capacity;
+
+    private transient Model model;
+    private transient Manifest manifest;
+    private transient InferenceMetrics metrics;
+    private transient RecordCodec<TextEvent> codec;
+
+    /** Whoever takes a future out of here, completion or timeout, emits the event's outcome. */
+    private transient Map<ResultFuture<Outcome<T>>, CompletableFuture<Prediction>> inFlight;
+
+    InferenceAsyncFunction(Model.Source source, TaskRecords<T> records, int capacity) {
+        this.source = source;
+        this.records = records;
+        this.capacity = capacity;
+    }
+
+    @Override
+    public void open(OpenContext context) {
+        inFlight = new ConcurrentHashMap<>();
+        codec = RecordCodec.of(TextEvent.class);
+        metrics = new InferenceMetrics(getRuntimeContext().getMetricGroup(), inFlight::size);
+        try {
+            model = source.open(getRuntimeContext());
+            manifest = model.manifest();
+            checkTask();
+            checkCapacity();
+        } catch (BundleException | IllegalArgumentException e) {
+            // No restart mends a wrong bundle or a wrong option.
+            throw new SuppressRestartsException(e);
+        }
+    }
+
+    private void checkTask() {
+        if (manifest.task() != records.task()) {
+            throw new BundleException(
+                    "a bundle that gives "
+                            + records.recordClass().getSimpleName()
+                            + " records has the task "
+                            + records.task(),
+                    manifest.name() + " has the task " + manifest.task(),
+                    "give a bundle of that task, or ask for the records of this one");
+        }
+    }
+
+    private void checkCapacity() {
+        if (capacity < model.minimumCapacity()) {
+            throw new IllegalArgumentException(
+                    "The async capacity is at least rows per batch x (batches in flight + 1) = "
+                            + model.minimumCapacity()
+                            + " for "
+                            + manifest.name()
+                            + ", seen "
+                            + capacity
+                            + ": raise "
+                            + JobOptions.ASYNC_CAPACITY.key()
+                            + " (Streamformer.capacity), or lower "
+                            + JobOptions.BATCH_MAX_ROWS.key()
+                            + " or "
+                            + JobOptions.RUN_THREADS.key());
+        }
+    }
+
+    @Override
+    public void asyncInvoke(Traced<TextEvent> event, ResultFuture<Outcome<T>> out) {
+        Optional<String> refusal = refuse(event.value());
+        if (refusal.isPresent()) {
+            fail(event, DeadLetters.VALIDATE, refusal.get(), null, out);
+            return;
+        }
+        TextInput input = new TextInput(event.value().getText(), event.value().getTextPair());
+        CompletableFuture<Prediction> future = model.submit(input);
+        inFlight.put(out, future);
+        var unused =
+                future.whenComplete(
+                        (prediction, error) -> {
+                            if (inFlight.remove(out, future)) {
+                                complete(event, prediction, error, out);
+                            }
+                        });
+    }
+
+    private Optional<String> refuse(TextEvent event) {
+        if (event.getText() == null || event.getText().isBlank()) {
+            String seen = event.getText() == null ? "null" : event.getText().length() + " blanks";
+            return Optional.of("a text has a character that is not blank, seen " + seen);
+        }
+        return records.refuse(event, manifest);
+    }
+
+    private void complete(
+            Traced<TextEvent> event,
+            Prediction prediction,
+            Throwable error,
+            ResultFuture<Outcome<T>> out) {
+        try {
+            Throwable cause = error instanceof CompletionException ? error.getCause() : error;
+            if (cause instanceof InferenceException failure) {
+                String stage = failure.stage().name().toLowerCase(Locale.ROOT);
+                Throwable deepest = failure.getCause() == null ? failure : failure.getCause();
+                fail(event, stage, failure.getMessage(), deepest, out);
+            } else if (cause != null) {
+                // Not the text's fault but the engine's: the job fails and is restored.
+                out.completeExceptionally(cause);
+            } else {
+                T record = records.record(event, prediction, manifest, model.reference());
+                metrics.result(prediction.truncated());
+                out.complete(List.of(new Outcome.Success<>(new Traced<>(record, event.origin()))));
+            }
+        } catch (RuntimeException e) {
+            out.completeExceptionally(e);
+        }
+    }
+
+    /** Gives up on an event: its row leaves the queue, its neighbours go on. */
+    @Override
+    public void timeout(Traced<TextEvent> event, ResultFuture<Outcome<T>> out) {
+        CompletableFuture<Prediction> future = inFlight.remove(out);
+        if (future == null) {
+            // The answer is being emitted at this moment.
+            return;
+        }
+        future.cancel(false);
+        fail(
+                event,
+                DeadLetters.TIMEOUT,
+                "an event is answered within "
+                        + JobOptions.ASYNC_TIMEOUT.key()
+                        + ", seen none: raise it, or give the job more cores or fewer events",
+                null,
+                out);
+    }
+
+    private void fail(
+            Traced<TextEvent> event,
+            String stage,
+            String reason,
+            Throwable cause,
+            ResultFuture<Outcome<T>> out) {
+        metrics.deadLetter(stage);
+        out.complete(
+                List.of(
+                        new Outcome.Failure<>(
+                                DeadLetters.of(
+                                        event.origin(),
+                                        event.value().getId(),
+                                        records.task().id(),
+                                        stage,
+                                        reason,
+                                        valueOf(event),
+                                        cause))));
+    }
+
+    /** The value as it came; that of an event which did not come from Kafka as it would have. */
+    private byte[] valueOf(Traced<TextEvent> event) {
+        if (event.origin().topic() != null) {
+            return event.origin().value();
+        }
+        try {
+            return codec.encode(event.value());
+        } catch (AvroRuntimeException | NullPointerException e) {
+            // An event that was built without a text or an id has no Avro form.
+            return null;
+        }
+    }
+
+    @Override
+    public void close() {
+        if (inFlight != null) {
+            List<CompletableFuture<Prediction>> open = List.copyOf(inFlight.values());
+            inFlight.clear();
+            open.forEach(future -> future.cancel(false));
+        }
+        if (model != null) {
+            model.close();
+            model = null;
+        }
+    }
+
+    @Override
+    public TypeInformation<Outcome<T>> getProducedType() {
+        return RecordTypeInfo.outcome(records.recordClass());
+    }
+}

@@ -1,0 +1,84 @@
+package io.streamformer.flink;
+
+import io.streamformer.schemas.TextEvent;
+import java.util.Properties;
+import org.apache.avro.specific.SpecificRecordBase;
+import org.apache.flink.connector.kafka.sink.KafkaSink;
+import org.apache.flink.connector.kafka.sink.TransactionNamingStrategy;
+import org.apache.flink.connector.kafka.source.KafkaSource;
+import org.apache.flink.connector.kafka.source.KafkaSourceBuilder;
+import org.apache.flink.connector.kafka.source.enumerator.initializer.OffsetsInitializer;
+import org.apache.kafka.clients.consumer.ConsumerConfig;
+import org.apache.kafka.clients.consumer.OffsetResetStrategy;
+import org.apache.kafka.clients.producer.ProducerConfig;
+
+/** The ends of the job in Kafka: its source and its sinks. */
+final class KafkaTopics {
+
+    /** Kafka's own default of max.request.size. */
+    private static final long DEFAULT_REQUEST = 1 << 20;
+
+    private final JobOptions options;
+
+    KafkaTopics(JobOptions options) {
+        this.options = options;
+    }
+
+    /** The source of events; it sees committed records only. */
+    KafkaSource<Outcome<TextEvent>> source() {
+        KafkaSourceBuilder<Outcome<TextEvent>> source =
+                KafkaSource.<Outcome<TextEvent>>builder()
+                        .setBootstrapServers(options.get(JobOptions.BOOTSTRAP_SERVERS))
+                        .setTopics(options.get(JobOptions.INPUT_TOPIC))
+                        .setGroupId(options.get(JobOptions.INPUT_GROUP_ID))
+                        .setStartingOffsets(start())
+                        .setDeserializer(
+                                new TextEventDeserializer(options.get(JobOptions.INPUT_FORMAT)))
+                        .setProperty(ConsumerConfig.ISOLATION_LEVEL_CONFIG, "read_committed")
+                        .setProperties(clientProperties());
+        if (options.get(JobOptions.INPUT_BOUNDED)) {
+            source.setBounded(OffsetsInitializer.latest());
+        }
+        return source.build();
+    }
+
+    @SuppressWarnings("deprecation") // the connector's API takes Kafka's deprecated enum
+    private OffsetsInitializer start() {
+        return switch (options.get(JobOptions.INPUT_START)) {
+            case COMMITTED -> OffsetsInitializer.committedOffsets(OffsetResetStrategy.EARLIEST);
+            case EARLIEST -> OffsetsInitializer.earliest();
+            case LATEST -> OffsetsInitializer.latest();
+        };
+    }
+
+    /**
+     * The sink of a topic.
+     *
+     * @param role what the sink is for; part of its transactional ids
+     */
+    <T extends SpecificRecordBase> KafkaSink<Traced<T>> sink(
+            String topic, Class<T> recordClass, String role) {
+        long request =
+                Math.max(DEFAULT_REQUEST, options.get(JobOptions.MAX_RECORD_BYTES).getBytes() * 2);
+        return KafkaSink.<Traced<T>>builder()
+                .setBootstrapServers(options.get(JobOptions.BOOTSTRAP_SERVERS))
+                .setRecordSerializer(new TracedRecordSerializer<>(topic, recordClass))
+                .setDeliveryGuarantee(options.get(JobOptions.DELIVERY_GUARANTEE))
+                // The sink aborts whatever it finds open under ids that start with its prefix. The
+                // slash at the end keeps it from those of a sink whose role starts like its own.
+                .setTransactionalIdPrefix(options.transactionPrefix() + "/" + role + "/")
+                .setTransactionNamingStrategy(TransactionNamingStrategy.POOLING)
+                .setProperty(
+                        ProducerConfig.TRANSACTION_TIMEOUT_CONFIG,
+                        String.valueOf(options.get(JobOptions.TRANSACTION_TIMEOUT).toMillis()))
+                .setProperty(ProducerConfig.MAX_REQUEST_SIZE_CONFIG, String.valueOf(request))
+                .setKafkaProducerConfig(clientProperties())
+                .build();
+    }
+
+    private Properties clientProperties() {
+        Properties properties = new Properties();
+        properties.putAll(options.get(JobOptions.KAFKA_PROPERTIES));
+        return properties;
+    }
+}

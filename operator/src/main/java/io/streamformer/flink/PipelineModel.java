@@ -1,0 +1,101 @@
+package io.streamformer.flink;
+
+import io.streamformer.bundle.Manifest;
+import io.streamformer.decode.Prediction;
+import io.streamformer.inference.Device;
+import io.streamformer.pipeline.InferencePipeline;
+import io.streamformer.pipeline.PipelineOptions;
+import io.streamformer.pipeline.TextInput;
+import io.streamformer.schemas.ModelReference;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import org.apache.flink.api.common.functions.RuntimeContext;
+
+/** One subtask's lease on the pipeline of a bundle. */
+final class PipelineModel implements Model {
+
+    /** Name of the external resource under which Flink hands out GPUs. */
+    private static final String GPU = "gpu";
+
+    private final InferencePipeline pipeline;
+    private final ModelReference reference;
+
+    private PipelineModel(InferencePipeline pipeline) {
+        this.pipeline = pipeline;
+        Manifest manifest = pipeline.bundle().manifest();
+        reference =
+                new ModelReference(
+                        manifest.name(),
+                        manifest.version(),
+                        pipeline.variant(),
+                        pipeline.bundle().hash());
+    }
+
+    /**
+     * Fetches the bundle and takes a lease on it.
+     *
+     * @param bundle path of the bundle in any file system that Flink knows
+     * @param cacheDirectory where bundles from elsewhere are kept on the TaskManager's disk
+     */
+    record Lease(String bundle, PipelineOptions options, String cacheDirectory) implements Source {
+        @Override
+        public Model open(RuntimeContext context) {
+            Path folder = new BundleCache(Path.of(cacheDirectory)).fetch(bundle);
+            PipelineOptions effective =
+                    options.toBuilder().device(deviceFor(options.device(), context)).build();
+            InferencePipeline pipeline = InferencePipeline.acquire(folder, effective);
+            InferenceMetrics.registerSession(
+                    context.getMetricGroup(), pipeline.stats(), effective.maxBatchRows());
+            return new PipelineModel(pipeline);
+        }
+    }
+
+    /**
+     * The device that was asked for; where that is {@code auto} and Flink hands out GPUs, one of
+     * those. All subtasks of a TaskManager see the same GPUs, so they take turns.
+     */
+    static Device deviceFor(Device wanted, RuntimeContext context) {
+        if (!wanted.equals(Device.AUTO)) {
+            return wanted;
+        }
+        List<Integer> indexes =
+                context.getExternalResourceInfos(GPU).stream()
+                        .map(info -> info.getProperty("index"))
+                        .flatMap(Optional::stream)
+                        .map(Integer::valueOf)
+                        .sorted()
+                        .toList();
+        if (indexes.isEmpty()) {
+            return wanted;
+        }
+        int subtask = context.getTaskInfo().getIndexOfThisSubtask();
+        return new Device(true, indexes.get(subtask % indexes.size()), false);
+    }
+
+    @Override
+    public Manifest manifest() {
+        return pipeline.bundle().manifest();
+    }
+
+    @Override
+    public ModelReference reference() {
+        return reference;
+    }
+
+    @Override
+    public int minimumCapacity() {
+        return pipeline.minimumCapacity();
+    }
+
+    @Override
+    public CompletableFuture<Prediction> submit(TextInput input) {
+        return pipeline.submit(input);
+    }
+
+    @Override
+    public void close() {
+        pipeline.close();
+    }
+}

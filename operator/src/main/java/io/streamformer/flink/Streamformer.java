@@ -1,0 +1,175 @@
+package io.streamformer.flink;
+
+import io.streamformer.pipeline.PipelineOptions;
+import io.streamformer.schemas.Classification;
+import io.streamformer.schemas.TextEvent;
+import io.streamformer.schemas.Translation;
+import java.time.Duration;
+import java.util.Objects;
+import java.util.concurrent.TimeUnit;
+import org.apache.avro.specific.SpecificRecordBase;
+import org.apache.flink.core.fs.Path;
+import org.apache.flink.streaming.api.datastream.AsyncDataStream;
+import org.apache.flink.streaming.api.datastream.DataStream;
+
+/**
+ * A model as a step of a Flink job: a stream of text events in, a stream of results and one of dead
+ * letters out.
+ *
+ * <pre>{@code
+ * Inference<Classification> sentiment =
+ *         Streamformer.classify("s3://models/sentiment-en").ordered(false).apply(events);
+ * sentiment.results().print();
+ * sentiment.deadLetters().sinkTo(...);
+ * }</pre>
+ *
+ * <p>Every event gives exactly one result or one dead letter. Events that are under way lie in the
+ * state of Flink's async operator, so a restored job neither loses nor doubles them. Values of this
+ * class do not change: each method gives a new one.
+ *
+ * @param <T> the record of a result
+ */
+public final class Streamformer<T extends SpecificRecordBase> {
+
+    private final TaskRecords<T> records;
+    private final String bundle;
+    private final PipelineOptions pipeline;
+    private final int capacity;
+    private final Duration timeout;
+    private final boolean ordered;
+    private final String uid;
+    private final String cacheDirectory;
+
+    private Streamformer(
+            TaskRecords<T> records,
+            String bundle,
+            PipelineOptions pipeline,
+            int capacity,
+            Duration timeout,
+            boolean ordered,
+            String uid,
+            String cacheDirectory) {
+        this.records = records;
+        this.bundle = Objects.requireNonNull(bundle, "bundle");
+        this.pipeline = Objects.requireNonNull(pipeline, "pipeline");
+        this.capacity = capacity;
+        this.timeout = timeout;
+        this.ordered = ordered;
+        this.uid = uid;
+        this.cacheDirectory = cacheDirectory;
+    }
+
+    /**
+     * Classification with the model of a bundle.
+     *
+     * @param bundle path of the bundle's folder in any file system that Flink knows, readable from
+     *     every TaskManager
+     */
+    public static Streamformer<Classification> classify(String bundle) {
+        return of(TaskRecords.Classifications.INSTANCE, bundle);
+    }
+
+    /**
+     * Translation with the model of a bundle.
+     *
+     * @param bundle path of the bundle's folder in any file system that Flink knows, readable from
+     *     every TaskManager
+     */
+    public static Streamformer<Translation> translate(String bundle) {
+        return of(TaskRecords.Translations.INSTANCE, bundle);
+    }
+
+    static <T extends SpecificRecordBase> Streamformer<T> of(
+            TaskRecords<T> records, String bundle) {
+        return new Streamformer<>(
+                records,
+                bundle,
+                PipelineOptions.defaults(),
+                JobOptions.ASYNC_CAPACITY.defaultValue(),
+                JobOptions.ASYNC_TIMEOUT.defaultValue(),
+                JobOptions.ASYNC_ORDERED.defaultValue(),
+                records.task().id() + "-" + new Path(bundle).getName(),
+                JobOptions.BUNDLE_CACHE.defaultValue());
+    }
+
+    /** How the model is run: variant, device, batches, decoding. */
+    public Streamformer<T> pipeline(PipelineOptions value) {
+        return new Streamformer<>(
+                records, bundle, value, capacity, timeout, ordered, uid, cacheDirectory);
+    }
+
+    /**
+     * Most events under way in a subtask, at least rows per batch × (batches in flight + 1); more
+     * give the batches more texts of similar length to choose from.
+     */
+    public Streamformer<T> capacity(int value) {
+        return new Streamformer<>(
+                records, bundle, pipeline, value, timeout, ordered, uid, cacheDirectory);
+    }
+
+    /** Longest time an event may take; after it the event becomes a dead letter. */
+    public Streamformer<T> timeout(Duration value) {
+        if (value.toMillis() <= 0) {
+            throw new IllegalArgumentException(
+                    "The timeout of an event is at least 1 ms, seen " + value);
+        }
+        return new Streamformer<>(
+                records, bundle, pipeline, capacity, value, ordered, uid, cacheDirectory);
+    }
+
+    /** Whether results keep the order of their events; otherwise each leaves when it is ready. */
+    public Streamformer<T> ordered(boolean value) {
+        return new Streamformer<>(
+                records, bundle, pipeline, capacity, timeout, value, uid, cacheDirectory);
+    }
+
+    /** Start of the ids of this step's operators; a savepoint finds them by it. */
+    public Streamformer<T> uid(String value) {
+        return new Streamformer<>(
+                records, bundle, pipeline, capacity, timeout, ordered, value, cacheDirectory);
+    }
+
+    /** Where TaskManagers keep copies of bundles that do not lie on their own disk. */
+    public Streamformer<T> cacheDirectory(String value) {
+        return new Streamformer<>(
+                records, bundle, pipeline, capacity, timeout, ordered, uid, value);
+    }
+
+    /**
+     * Adds the model to a job whose events do not come from Kafka, or whose origin is no matter.
+     */
+    public Inference<T> apply(DataStream<TextEvent> events) {
+        return applyTraced(
+                events.map(
+                                event -> new Traced<>(event, Origin.NONE),
+                                RecordTypeInfo.traced(TextEvent.class))
+                        .name(uid + "-events")
+                        .uid(uid + "-events"));
+    }
+
+    /** Adds the model to a job; key, timestamp and headers of the events stay with the results. */
+    public Inference<T> applyTraced(DataStream<Traced<TextEvent>> events) {
+        InferenceAsyncFunction<T> function =
+                new InferenceAsyncFunction<>(
+                        new PipelineModel.Lease(
+                                BundleCache.absolute(bundle), pipeline, cacheDirectory),
+                        records,
+                        capacity);
+        var outcomes =
+                ordered
+                        ? AsyncDataStream.orderedWait(
+                                events,
+                                function,
+                                timeout.toMillis(),
+                                TimeUnit.MILLISECONDS,
+                                capacity)
+                        : AsyncDataStream.unorderedWait(
+                                events,
+                                function,
+                                timeout.toMillis(),
+                                TimeUnit.MILLISECONDS,
+                                capacity);
+        return Inference.split(
+                outcomes.name(uid).uid(uid), records.recordClass(), uid + "-outcomes");
+    }
+}
