@@ -1,0 +1,1 @@
+"""Trains, fine-tunes and exports Transformer models as Streamformer bundles."""
