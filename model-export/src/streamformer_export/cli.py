@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from streamformer_export import commands
 from streamformer_export.training.settings import Precision
 
 app = typer.Typer(
@@ -17,6 +18,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(commands.app)
 
 
 @app.callback()

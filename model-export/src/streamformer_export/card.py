@@ -1,0 +1,57 @@
+"""The model card of a bundle, made from its manifest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def write(manifest: dict[str, Any], golden_by: str = "") -> str:
+    """README.md of a bundle; the figures are the manifest's."""
+    lines = [f"# {manifest['name']}", ""]
+    if manifest.get("description"):
+        lines += [manifest["description"], ""]
+    lines += [
+        "| | |",
+        "| --- | --- |",
+        f"| version | {manifest['version']} |",
+        f"| task | {manifest['task']} |",
+        f"| family | {manifest['family']} |",
+    ]
+    if manifest.get("languages"):
+        lines.append(f"| reads | {', '.join(manifest['languages'])} |")
+    if manifest.get("target_languages"):
+        lines.append(f"| writes | {', '.join(manifest['target_languages'])} |")
+    if manifest.get("labels"):
+        lines.append(f"| labels | {', '.join(manifest['labels'])} |")
+    lines.append(f"| longest input | {manifest['limits']['max_tokens']} tokens; the rest is cut |")
+    decoding = manifest.get("decoding")
+    if decoding:
+        lines.append(
+            f"| longest output | {decoding['max_length_factor']:g} x input tokens + "
+            f"{decoding['max_length_offset']}, at most {decoding['max_new_tokens']} tokens |"
+        )
+        lines.append(
+            f"| search | {decoding['num_beams']} beams, "
+            f"length penalty {decoding['length_penalty']:g} |"
+        )
+    lines += [
+        f"| weights and data | {manifest['source']} |",
+        f"| licence | {manifest['license']} |",
+        f"| made by | {manifest['created_by']} |",
+        "",
+        "## Variants",
+        "",
+    ]
+    for name, variant in manifest["variants"].items():
+        default = ", the default" if name == manifest["default_variant"] else ""
+        lines += [f"- `{name}`{default}: {variant.get('description', '')}"]
+        for figure, value in variant.get("evaluation", {}).items():
+            lines.append(f"  - {figure}: {value}")
+    lines += [
+        "",
+        "The same text gives the same answer alone and in any batch. Control tokens that are "
+        "spelled in a text, such as `[SEP]` or `</s>`, are read as text.",
+    ]
+    if golden_by:
+        lines += ["", f"The answers in `golden.jsonl` are from {golden_by}."]
+    return "\n".join(lines) + "\n"

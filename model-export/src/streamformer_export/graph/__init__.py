@@ -1,0 +1,1 @@
+"""Writes ONNX graphs: a small builder, shared Transformer layers, and the decode loop."""

@@ -1,0 +1,218 @@
+"""A small writer of ONNX graphs: operators are function calls, values are their names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+# Read by ONNX Runtime 1.28, the version the operator runs.
+OPSET = 21
+IR_VERSION = 10
+
+CONTRIB_DOMAIN = "com.microsoft"
+CONTRIB_OPERATORS = frozenset(
+    {
+        "BiasGelu",
+        "FusedMatMul",
+        "MatMulIntegerToFloat",
+        "MatMulNBits",
+        "MultiHeadAttention",
+        "SkipLayerNormalization",
+    }
+)
+
+FLOAT = TensorProto.FLOAT
+DOUBLE = TensorProto.DOUBLE
+INT64 = TensorProto.INT64
+INT32 = TensorProto.INT32
+BOOL = TensorProto.BOOL
+
+
+@dataclass(frozen=True)
+class Value:
+    """A declared input or output: ONNX element type and axes (a name, a size, or None)."""
+
+    name: str
+    type: int
+    shape: tuple[str | int | None, ...]
+
+    def proto(self) -> onnx.ValueInfoProto:
+        return helper.make_tensor_value_info(self.name, self.type, list(self.shape))
+
+
+class Graph:
+    """One graph; `subgraph` opens the body of a Loop or a branch of an If inside it.
+
+    A matrix lies in the graph that multiplies with it: ONNX Runtime packs the weights of a graph
+    and of its direct child, but not those that a body two levels deep takes from the outermost
+    graph (measured: docs/graphs.md). Constants lie in the outermost graph and are shared.
+    """
+
+    def __init__(self, name: str, parent: Graph | None = None) -> None:
+        self.name = name
+        self.parent = parent
+        self.root: Graph = parent.root if parent else self
+        self.nodes: list[onnx.NodeProto] = []
+        self.inputs: list[Value] = []
+        self.outputs: list[Value] = []
+        self._initializers: dict[str, onnx.TensorProto] = {}
+        if parent is None:
+            self._constants: dict[tuple[str, tuple[int, ...], bytes], str] = {}
+            self._count = 0
+
+    def input(self, name: str, type: int, shape: Sequence[str | int | None]) -> str:
+        self.inputs.append(Value(name, type, tuple(shape)))
+        return name
+
+    def output(self, name: str, value: str, type: int, shape: Sequence[str | int | None]) -> None:
+        """Declares `value` as the output called `name`."""
+        self.nodes.append(helper.make_node("Identity", [value], [name]))
+        self.outputs.append(Value(name, type, tuple(shape)))
+
+    def weight(self, name: str, array: np.ndarray) -> str:
+        """A tensor of the model, stored once in this graph."""
+        if self.parent is not None:
+            name = f"{self.name}/{name}"
+        if name not in self._initializers:
+            # Not ascontiguousarray: it would give a 0-d array an axis.
+            self._initializers[name] = numpy_helper.from_array(np.array(array, order="C"), name)
+        return name
+
+    def shared(self, name: str, array: np.ndarray) -> str:
+        """A tensor of the model that is only looked up in: stored once, in the outermost graph."""
+        return self.root.weight(name, array)
+
+    def constant(self, value: object, dtype: type) -> str:
+        """A small constant; equal ones are stored once. `value` keeps its rank, 0 included."""
+        array = np.asarray(value, dtype)
+        key = (array.dtype.str, array.shape, array.tobytes())
+        name = self.root._constants.get(key)
+        if name is None:
+            name = self._fresh("constant")
+            self.root._constants[key] = name
+            self.root._initializers[name] = numpy_helper.from_array(array, name)
+        return name
+
+    def ints(self, *values: int) -> str:
+        """A 1-D int64 constant: a shape, axes, or bounds."""
+        return self.constant(values, np.int64)
+
+    def int(self, value: int) -> str:
+        """A 0-d int64 constant."""
+        return self.constant(value, np.int64)
+
+    def float(self, value: float) -> str:
+        """A 0-d float32 constant."""
+        return self.constant(value, np.float32)
+
+    def op(self, operator: str, *inputs: str, outputs: int = 1, **attributes: object):
+        """Adds a node; returns its output's name, or a tuple of names when `outputs` > 1.
+
+        An empty input name leaves an optional input out.
+        """
+        names = [self._fresh(operator) for _ in range(outputs)]
+        domain = CONTRIB_DOMAIN if operator in CONTRIB_OPERATORS else ""
+        self.nodes.append(helper.make_node(operator, inputs, names, domain=domain, **attributes))
+        return names[0] if outputs == 1 else tuple(names)
+
+    def subgraph(self, name: str) -> Graph:
+        return Graph(name, self)
+
+    def loop(
+        self,
+        states: Sequence[tuple[str, int, int]],
+        body: Callable[[Graph, list[str]], tuple[str, list[str]]],
+        *,
+        name: str,
+        condition: str = "",
+        limit: str = "",
+    ) -> list[str]:
+        """A Loop over `states`: (initial value, element type, rank); their sizes may change.
+
+        `body(graph, states)` adds one iteration and returns (go on?, new states). Returns the
+        states after the last iteration.
+        """
+        inner = self.subgraph(name)
+        inner.input(self._fresh("iteration"), INT64, ())
+        inner.input(self._fresh("go_on"), BOOL, ())
+        names = []
+        for _, type_, rank in states:
+            names.append(inner.input(self._fresh("state"), type_, (None,) * rank))
+        go_on, results = body(inner, names)
+        if len(results) != len(states):
+            raise AssertionError(f"{name}: {len(results)} results for {len(states)} states")
+        inner.output(self._fresh("go_on"), go_on, BOOL, ())
+        for result, (_, type_, rank) in zip(results, states, strict=True):
+            inner.output(self._fresh("state"), result, type_, (None,) * rank)
+        outputs = [self._fresh("final") for _ in states]
+        self.nodes.append(
+            helper.make_node(
+                "Loop",
+                [limit, condition, *(value for value, _, _ in states)],
+                outputs,
+                name=name,
+                body=inner._proto(),
+            )
+        )
+        return outputs
+
+    def branch(
+        self,
+        condition: str,
+        then: Callable[[Graph], list[str]],
+        otherwise: Callable[[Graph], list[str]],
+        results: Sequence[tuple[int, int]],
+        *,
+        name: str,
+    ) -> list[str]:
+        """An If; `results` are (element type, rank) of what both branches return."""
+        protos = []
+        for side, add in (("then", then), ("else", otherwise)):
+            inner = self.subgraph(f"{name}.{side}")
+            for value, (type_, rank) in zip(add(inner), results, strict=True):
+                inner.output(self._fresh(side), value, type_, (None,) * rank)
+            protos.append(inner._proto())
+        outputs = [self._fresh("chosen") for _ in results]
+        self.nodes.append(
+            helper.make_node(
+                "If",
+                [condition],
+                outputs,
+                name=name,
+                then_branch=protos[0],
+                else_branch=protos[1],
+            )
+        )
+        return outputs
+
+    def model(self, producer_version: str) -> onnx.ModelProto:
+        """The finished, checked model; the same calls give the same bytes."""
+        model = helper.make_model(
+            self._proto(),
+            producer_name="streamformer-export",
+            producer_version=producer_version,
+            ir_version=IR_VERSION,
+            opset_imports=[
+                helper.make_opsetid("", OPSET),
+                helper.make_opsetid(CONTRIB_DOMAIN, 1),
+            ],
+        )
+        onnx.checker.check_model(model)
+        return model
+
+    def _proto(self) -> onnx.GraphProto:
+        return helper.make_graph(
+            self.nodes,
+            self.name,
+            [value.proto() for value in self.inputs],
+            [value.proto() for value in self.outputs],
+            initializer=list(self._initializers.values()),
+        )
+
+    def _fresh(self, hint: str) -> str:
+        self.root._count += 1
+        return f"{hint}_{self.root._count}"

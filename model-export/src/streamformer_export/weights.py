@@ -1,0 +1,152 @@
+"""Reads config.json and safetensors with numpy; whatever nobody asked for is an error."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+
+from streamformer_export.errors import ExportError
+
+_MISSING = object()
+
+# Keys of any config.json that do not change what inference computes.
+COMMON_KEYS = (
+    "_attn_implementation_autoset",
+    "_name_or_path",
+    "_num_labels",
+    "chunk_size_feed_forward",
+    "dtype",
+    "finetuning_task",
+    "gradient_checkpointing",
+    "output_attentions",
+    "output_hidden_states",
+    "return_dict",
+    "torch_dtype",
+    "transformers_version",
+    "use_cache",
+)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ExportError(
+            f"A model folder has {path.name}: {path.parent} has none. Give a folder that "
+            "transformers' save_pretrained wrote."
+        ) from None
+    except ValueError as error:
+        raise ExportError(f"{path.name} is JSON: {path} is not ({error}). Restore it.") from None
+    if not isinstance(content, dict):
+        raise ExportError(f"{path.name} is a JSON object: {path} is not. Restore it.")
+    return content
+
+
+class Config:
+    """A JSON configuration that knows which of its keys were read."""
+
+    def __init__(self, values: dict[str, Any], name: str) -> None:
+        self._values = values
+        self._name = name
+        self._read: set[str] = set()
+
+    def take(self, key: str, default: Any = _MISSING) -> Any:
+        """The value of `key`; transformers leaves keys out that have the default."""
+        self._read.add(key)
+        if key in self._values:
+            return self._values[key]
+        if default is _MISSING:
+            raise ExportError(f"{self._name} has {key!r}: it is missing. Restore the file.")
+        return default
+
+    def require(self, key: str, *supported: Any) -> None:
+        """Refuses a value of `key` that is none of `supported`; the key may be missing."""
+        value = self.take(key, supported[0])
+        if value not in supported:
+            choices = ", ".join(repr(choice) for choice in supported)
+            raise ExportError(
+                f"{self._name}: {key} is supported as {choices}: it is {value!r}. "
+                "Export a model without it."
+            )
+
+    def ignore(self, keys: Iterable[str]) -> None:
+        """Keys that do not change what inference computes."""
+        self._read.update(keys)
+
+    def refuse_rest(self) -> None:
+        """Refuses keys that nobody took: they may change the computation."""
+        unknown = sorted(set(self._values) - self._read)
+        if unknown:
+            values = ", ".join(f"{key}={self._values[key]!r}" for key in unknown)
+            raise ExportError(
+                f"{self._name}: every key must be understood, since it may change the computation: "
+                f"{values} is not. Known keys: {', '.join(sorted(self._read))}."
+            )
+
+
+class Weights:
+    """Tensors by name as float32, read when asked for; fp16 and bf16 are widened."""
+
+    def __init__(self, folder: Path) -> None:
+        index = folder / "model.safetensors.index.json"
+        if index.is_file():
+            files = sorted(set(read_json(index)["weight_map"].values()))
+        else:
+            files = ["model.safetensors"]
+        self._where: dict[str, Path] = {}
+        for file in files:
+            path = folder / file
+            if not path.is_file():
+                raise ExportError(
+                    f"A model folder has {file}: {folder} has none. Save the model as safetensors "
+                    "(save_pretrained)."
+                )
+            try:
+                with safe_open(path, framework="np") as tensors:
+                    self._where.update(dict.fromkeys(tensors.keys(), path))
+            except SafetensorError as error:
+                raise ExportError(
+                    f"{file} is a safetensors file: {path} is not ({error}). Copy it again."
+                ) from None
+        self._read: set[str] = set()
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._where
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        if name not in self._where:
+            raise ExportError(
+                f"The weights have {name}: it is missing. Check that config.json belongs to them."
+            )
+        self._read.add(name)
+        with safe_open(self._where[name], framework="np") as tensors:
+            array = tensors.get_tensor(name)
+        if array.dtype.kind != "f" and array.dtype.name != "bfloat16":
+            raise ExportError(
+                f"Weights are floating-point numbers: {name} is {array.dtype}. "
+                "Export the model before it was quantized."
+            )
+        return array.astype(np.float32)
+
+    def linear(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """Weight (in, out) and bias (out) of a linear layer."""
+        return self[f"{name}.weight"].T, self[f"{name}.bias"]
+
+    def ignore(self, *names: str) -> None:
+        """Tensors that the computation does not need."""
+        self._read.update(names)
+
+    def refuse_rest(self) -> None:
+        """Refuses tensors that nobody read: something of the model would be dropped."""
+        unused = sorted(self._where.keys() - self._read)
+        if unused:
+            shown = ", ".join(unused[:5]) + (", ..." if len(unused) > 5 else "")
+            raise ExportError(
+                f"Every tensor must be used: {len(unused)} are not ({shown}). "
+                "Export a model whose head and config belong together."
+            )
