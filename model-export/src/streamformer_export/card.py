@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+GOLDEN_BY = "The answers in `golden.jsonl` are from "
 
-def write(manifest: dict[str, Any], golden_by: str = "") -> str:
+
+def golden_by(card: Path) -> str:
+    """Who gave the golden answers, as an earlier card has it."""
+    for line in card.read_text(encoding="utf-8").splitlines():
+        if line.startswith(GOLDEN_BY):
+            return line.removeprefix(GOLDEN_BY).removesuffix(".")
+    return ""
+
+
+def write(manifest: dict[str, Any], answers_by: str = "") -> str:
     """README.md of a bundle; the figures are the manifest's."""
     lines = [f"# {manifest['name']}", ""]
     if manifest.get("description"):
@@ -52,6 +63,6 @@ def write(manifest: dict[str, Any], golden_by: str = "") -> str:
         "The same text gives the same answer alone and in any batch. Control tokens that are "
         "spelled in a text, such as `[SEP]` or `</s>`, are read as text.",
     ]
-    if golden_by:
-        lines += ["", f"The answers in `golden.jsonl` are from {golden_by}."]
+    if answers_by:
+        lines += ["", f"{GOLDEN_BY}{answers_by}."]
     return "\n".join(lines) + "\n"

@@ -93,14 +93,91 @@ def export(
             typer.echo(f"{file.stat().st_size:>12,}  {file.name}")
 
 
+BundleFolder = Annotated[Path, typer.Argument(help="A bundle.")]
+Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads; by default one per core.")]
+
+
+@app.command()
+def verify(
+    bundle: BundleFolder,
+    against: Annotated[
+        Path | None,
+        typer.Option(help="Model folder; its answers by transformers are compared too."),
+    ] = None,
+    threads: Threads = None,
+) -> None:
+    """Check every promise of a bundle: one line per check, with its figure; exit code 1 if one
+    does not hold."""
+    from streamformer_export.verify import verify as run
+
+    with _errors_to_exit_code():
+        failed = 0
+        for check in run(bundle, against, threads):
+            failed += not check.passed
+            typer.echo(f"{'ok  ' if check.passed else 'FAIL'}  {check.name}: {check.figure}")
+        if failed:
+            raise typer.Exit(1)
+
+
+@app.command()
+def evaluate(
+    bundle: BundleFolder,
+    data: Annotated[
+        list[str],
+        typer.Option(
+            help="[NAME=]FILE, repeatable, .gz allowed. A classifier's: a table with a header and "
+            "a column 'label'. A translator's: SOURCE:TARGET, or a table of source and references."
+        ),
+    ],
+    variant: Annotated[
+        list[str] | None, typer.Option(help="Variant, repeatable; by default all.")
+    ] = None,
+    num_beams: Annotated[
+        int | None, typer.Option(min=1, max=16, help="Beams; by default the bundle's.")
+    ] = None,
+    batch: Annotated[int, typer.Option(min=1, help="Texts per batch, sorted by length.")] = 32,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first texts.")] = None,
+    threads: Threads = None,
+    write: Annotated[
+        bool, typer.Option("--write", help="Add the figures to the manifest and the card.")
+    ] = False,
+) -> None:
+    """Measure a bundle through ONNX Runtime: accuracy, or sacreBLEU with its signature."""
+    from streamformer_export import evaluate as module
+    from streamformer_export.bundle import Bundle
+    from streamformer_export.errors import ExportError
+
+    with _errors_to_exit_code():
+        if write and limit:
+            raise ExportError(
+                "--write records figures of whole data sets: --limit is set. Drop one."
+            )
+        read = Bundle.read(bundle)
+        sets = [module.read_data(option, read, limit) for option in data]
+        results = []
+        for name in variant or read.manifest["variants"]:
+            for one in sets:
+                result = module.evaluate(
+                    read, one, name, num_beams=num_beams, batch=batch, threads=threads
+                )
+                results.append(result)
+                for figure, value in result.figures.items():
+                    typer.echo(f"{name}  {figure}: {value}")
+                speed = result.texts / result.seconds
+                typer.echo(f"{name}  {result.texts} texts in {result.seconds:.1f} s, {speed:.0f}/s")
+        if write:
+            module.write(read, results)
+
+
 @contextmanager
 def _errors_to_exit_code() -> Iterator[None]:
     """Turns an error that the user can mend into one line and exit code 2."""
     from streamformer_export.errors import ExportError
+    from streamformer_export.training.errors import TrainingError
 
     try:
         yield
-    except ExportError as error:
+    except (ExportError, TrainingError) as error:
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(2) from None
 
