@@ -2,8 +2,13 @@ package io.streamformer.flink;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import org.apache.avro.specific.SpecificRecordBase;
 import org.apache.flink.api.common.serialization.SerializationSchema;
+import org.apache.flink.connector.kafka.lineage.DefaultKafkaDatasetFacet;
+import org.apache.flink.connector.kafka.lineage.DefaultKafkaDatasetIdentifier;
+import org.apache.flink.connector.kafka.lineage.KafkaDatasetFacet;
+import org.apache.flink.connector.kafka.lineage.KafkaDatasetFacetProvider;
 import org.apache.flink.connector.kafka.sink.KafkaRecordSerializationSchema;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.header.Header;
@@ -14,7 +19,7 @@ import org.apache.kafka.common.header.internals.RecordHeader;
  * headers that the event came with.
  */
 public final class TracedRecordSerializer<T extends SpecificRecordBase>
-        implements KafkaRecordSerializationSchema<Traced<T>> {
+        implements KafkaRecordSerializationSchema<Traced<T>>, KafkaDatasetFacetProvider {
 
     private static final long serialVersionUID = 1L;
 
@@ -47,6 +52,14 @@ public final class TracedRecordSerializer<T extends SpecificRecordBase>
                 origin.key(),
                 codec.encode(traced.value()),
                 headers);
+    }
+
+    /** The topic: a sink with pooled transactions asks for it. */
+    @Override
+    public Optional<KafkaDatasetFacet> getKafkaDatasetFacet() {
+        return Optional.of(
+                new DefaultKafkaDatasetFacet(
+                        DefaultKafkaDatasetIdentifier.ofTopics(List.of(topic))));
     }
 
     private static Long timestampOf(Long timestamp) {
