@@ -1,0 +1,252 @@
+package io.streamformer.local;
+
+import io.streamformer.flink.BundleRoute;
+import io.streamformer.flink.JobOptions;
+import io.streamformer.flink.StreamformerJob;
+import io.streamformer.inference.Device;
+import io.streamformer.pipeline.InferencePipeline;
+import io.streamformer.pipeline.PipelineOptions;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.UUID;
+import java.util.concurrent.ExecutionException;
+import org.apache.flink.configuration.MemorySize;
+import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
+import org.apache.kafka.common.KafkaException;
+
+/** One run of the demo: brings everything up, sends the lines, shows what comes back, ends. */
+final class Demo {
+
+    /** Longest line that is sent: a record is a little more than its text. */
+    static final int MAX_LINE_BYTES = 8 * 1024 * 1024;
+
+    private static final Duration PLAIN_TOTALS_EVERY = Duration.ofSeconds(10);
+
+    /**
+     * What the user chose.
+     *
+     * @param bootstrapServers null starts a broker here
+     * @param beams null takes the bundle's
+     */
+    record Settings(
+            DemoBundles bundles,
+            String bootstrapServers,
+            Topics topics,
+            int parallelism,
+            Device device,
+            Integer beams,
+            Duration checkpointInterval) {}
+
+    private final Settings settings;
+    private final LineSource source;
+    private final ResultWriter writer;
+    private final Screen screen;
+    private final boolean typed;
+    private long plainTotalsAtNanos = System.nanoTime();
+
+    /**
+     * A demo.
+     *
+     * @param writer null prints the events
+     * @param typed whether the lines come from the standard input
+     */
+    Demo(Settings settings, LineSource source, ResultWriter writer, Screen screen, boolean typed) {
+        this.settings = settings;
+        this.source = source;
+        this.writer = writer;
+        this.screen = screen;
+        this.typed = typed;
+    }
+
+    /** Returns the exit code. */
+    int run() throws Exception {
+        List<InferencePipeline> pipelines = new ArrayList<>();
+        try {
+            for (Map.Entry<DemoTask, Path> bundle : settings.bundles().folders().entrySet()) {
+                pipelines.add(load(bundle.getKey(), bundle.getValue()));
+            }
+            Totals totals = new Totals(pipelines, pipelineOptions().maxBatchRows());
+            try (EmbeddedKafka broker = startBroker();
+                    LocalCluster cluster = startCluster()) {
+                String bootstrapServers =
+                        broker == null ? settings.bootstrapServers() : broker.bootstrapServers();
+                answer(bootstrapServers, broker != null, cluster, totals);
+            }
+            return 0;
+        } finally {
+            screen.clearStatus();
+            pipelines.forEach(InferencePipeline::close);
+        }
+    }
+
+    /** A lease of our own: the job joins it, and its counters are the totals. */
+    private InferencePipeline load(DemoTask task, Path folder) throws Exception {
+        return screen.step(
+                "Loading the " + task.label() + " model",
+                () -> {
+                    InferencePipeline pipeline =
+                            InferencePipeline.acquire(folder, pipelineOptions());
+                    return new Screen.Step<>(
+                            pipeline.bundle().manifest().name()
+                                    + " "
+                                    + pipeline.bundle().manifest().version()
+                                    + " "
+                                    + pipeline.variant(),
+                            pipeline);
+                });
+    }
+
+    private PipelineOptions pipelineOptions() {
+        return PipelineOptions.builder()
+                .device(settings.device())
+                .numBeams(settings.beams())
+                .build();
+    }
+
+    private EmbeddedKafka startBroker() throws Exception {
+        if (settings.bootstrapServers() != null) {
+            return null;
+        }
+        return screen.step(
+                "Starting the Kafka broker",
+                () -> {
+                    EmbeddedKafka broker = EmbeddedKafka.start();
+                    return new Screen.Step<>(broker.bootstrapServers(), broker);
+                });
+    }
+
+    private LocalCluster startCluster() throws Exception {
+        return screen.step(
+                "Starting the Flink cluster",
+                () -> {
+                    LocalCluster cluster = LocalCluster.start(settings.parallelism());
+                    return new Screen.Step<>("web UI at " + cluster.webAddress(), cluster);
+                });
+    }
+
+    private void answer(
+            String bootstrapServers, boolean ownBroker, LocalCluster cluster, Totals totals)
+            throws Exception {
+        Topics topics = settings.topics();
+        createTopics(bootstrapServers, ownBroker);
+        String group = "streamformer-demo-" + UUID.randomUUID();
+        topics.skipEvents(bootstrapServers, group);
+        StreamExecutionEnvironment environment = cluster.environment();
+        StreamformerJob.build(environment, jobOptions(bootstrapServers, ownBroker, group));
+        Set<DemoTask> tasks = settings.bundles().folders().keySet();
+        try (Exchange exchange =
+                        new Exchange(
+                                bootstrapServers, topics, tasks, event -> show(event, totals));
+                RunningJob job = startJob(cluster, environment)) {
+            totals.start();
+            if (typed && screen.isTerminal()) {
+                screen.line("Type a line and press Enter; Ctrl-D ends.");
+            }
+            try {
+                exchange.run(source, () -> look(job, totals));
+            } finally {
+                screen.clearStatus();
+                screen.line(screen.paint(Screen.Style.BOLD, totals.line()));
+            }
+        }
+    }
+
+    private void createTopics(String bootstrapServers, boolean ownBroker) throws Exception {
+        try {
+            settings.topics()
+                    .create(
+                            bootstrapServers,
+                            Math.max(settings.parallelism(), ownBroker ? 1 : 4),
+                            Map.of());
+        } catch (ExecutionException e) {
+            throw new UsageException(
+                    "The topics could not be made at "
+                            + bootstrapServers
+                            + ": "
+                            + Main.causeOf(e)
+                            + ". Check --bootstrap-servers and that the broker runs");
+        } catch (KafkaException e) {
+            throw new UsageException("--bootstrap-servers: " + Main.causeOf(e));
+        }
+    }
+
+    private JobOptions jobOptions(String bootstrapServers, boolean ownBroker, String group) {
+        Topics topics = settings.topics();
+        JobOptions.Builder options =
+                JobOptions.builder()
+                        .set(JobOptions.BOOTSTRAP_SERVERS, bootstrapServers)
+                        .set(JobOptions.BUNDLES, settings.bundles().paths())
+                        .set(JobOptions.INPUT_TOPIC, topics.events())
+                        .set(JobOptions.INPUT_GROUP_ID, group)
+                        .set(JobOptions.DEAD_LETTER_TOPIC, topics.deadLetters())
+                        .set(JobOptions.DEVICE, settings.device().toString())
+                        .set(JobOptions.PARALLELISM, settings.parallelism())
+                        .set(JobOptions.CHECKPOINT_INTERVAL, settings.checkpointInterval())
+                        // What Ctrl-C leaves open must not hold up other readers for long.
+                        .set(JobOptions.TRANSACTION_TIMEOUT, Duration.ofMinutes(1))
+                        .set(JobOptions.JOB_NAME, "streamformer demo");
+        if (settings.beams() != null) {
+            options.set(JobOptions.NUM_BEAMS, settings.beams());
+        }
+        if (ownBroker) {
+            options.set(
+                    JobOptions.MAX_RECORD_BYTES, new MemorySize(EmbeddedKafka.MAX_RECORD_BYTES));
+        }
+        for (BundleRoute route : StreamformerJob.routes(options.build())) {
+            options.set(
+                    "model." + route.name() + ".results-topic",
+                    topics.resultsOf(DemoTask.ofManifest(route.task())));
+        }
+        return options.build();
+    }
+
+    private RunningJob startJob(LocalCluster cluster, StreamExecutionEnvironment environment)
+            throws Exception {
+        return screen.step(
+                "Starting the job",
+                () -> {
+                    RunningJob job = cluster.submit(environment);
+                    try {
+                        job.awaitRunning();
+                    } catch (Exception e) {
+                        job.close();
+                        throw e;
+                    }
+                    return new Screen.Step<>(
+                            cluster.webAddress() + "/#/job/running/" + job.id(), job);
+                });
+    }
+
+    private void show(AnsweredEvent event, Totals totals) throws IOException {
+        totals.add(event);
+        if (writer == null) {
+            screen.event(event);
+        } else {
+            writer.write(event);
+        }
+    }
+
+    private void look(RunningJob job, Totals totals) {
+        if (job.hasEnded()) {
+            throw new IllegalStateException(
+                    "The job ended: "
+                            + job.failure().map(Main::causeOf).orElse("somebody cancelled it"),
+                    job.failure().orElse(null));
+        }
+        if (typed) {
+            return;
+        }
+        screen.status(totals.line());
+        if (!screen.isTerminal()
+                && totals.events() > 0
+                && System.nanoTime() - plainTotalsAtNanos > PLAIN_TOTALS_EVERY.toNanos()) {
+            plainTotalsAtNanos = System.nanoTime();
+            screen.line(totals.line());
+        }
+    }
+}

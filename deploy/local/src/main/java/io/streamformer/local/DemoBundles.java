@@ -1,0 +1,100 @@
+package io.streamformer.local;
+
+import io.streamformer.bundle.Bundle;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.EnumMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+
+/** The bundle of each task that the demo runs. */
+record DemoBundles(Map<DemoTask, Path> folders) {
+
+    /** Folder of the project, as the launcher found it. */
+    private static final String HOME = "streamformer.home";
+
+    DemoBundles {
+        folders = Collections.unmodifiableMap(new EnumMap<>(folders));
+    }
+
+    /**
+     * The built-in bundles of the wanted tasks, each replaced by a given one for the same task.
+     *
+     * @param wanted empty wants every task
+     */
+    static DemoBundles choose(Set<DemoTask> wanted, List<Path> given) {
+        Map<DemoTask, Path> chosen = new EnumMap<>(DemoTask.class);
+        for (Path folder : given) {
+            DemoTask task = taskOf(folder);
+            if (!wanted.isEmpty() && !wanted.contains(task)) {
+                throw new UsageException(
+                        folder
+                                + " does "
+                                + task.label()
+                                + ": add it to --tasks, or leave the bundle out");
+            }
+            Path other = chosen.put(task, folder);
+            if (other != null) {
+                throw new UsageException(
+                        "One bundle per task: both "
+                                + other
+                                + " and "
+                                + folder
+                                + " do "
+                                + task.label());
+            }
+        }
+        for (DemoTask task : DemoTask.values()) {
+            if (wanted.isEmpty() || wanted.contains(task)) {
+                chosen.computeIfAbsent(task, DemoBundles::builtIn);
+            }
+        }
+        return new DemoBundles(chosen);
+    }
+
+    private static DemoTask taskOf(Path folder) {
+        if (!Files.isRegularFile(folder.resolve("manifest.json"))) {
+            throw new UsageException(
+                    "--bundle is a folder with a manifest.json, seen "
+                            + folder
+                            + ": build one with streamformer-export export");
+        }
+        String task = Bundle.read(folder).manifest().task().id();
+        DemoTask known = DemoTask.ofManifest(task);
+        if (known == null) {
+            throw new UsageException(
+                    "The demo runs text-classification and translation, seen "
+                            + task
+                            + " in "
+                            + folder);
+        }
+        return known;
+    }
+
+    private static Path builtIn(DemoTask task) {
+        Path folder =
+                Path.of(
+                        System.getProperty(HOME, ""),
+                        "model-export",
+                        "bundles",
+                        task.defaultBundle());
+        if (!Files.isRegularFile(folder.resolve("manifest.json"))) {
+            throw new UsageException(
+                    "The built-in bundle for "
+                            + task.label()
+                            + " is not at "
+                            + folder
+                            + ": give one with --bundle, or leave the task out with --tasks");
+        }
+        return folder;
+    }
+
+    List<String> paths() {
+        List<String> paths = new ArrayList<>();
+        folders.values().forEach(folder -> paths.add(folder.toAbsolutePath().toString()));
+        return paths;
+    }
+}

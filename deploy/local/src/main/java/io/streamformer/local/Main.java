@@ -1,0 +1,152 @@
+package io.streamformer.local;
+
+import io.streamformer.bundle.BundleException;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.PrintWriter;
+import java.util.Properties;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.ParameterException;
+
+/** The command line: {@code streamformer demo} and {@code streamformer bench}. */
+@Command(
+        name = "streamformer",
+        description = "Transformer inference inside Apache Flink, on this machine.",
+        subcommands = {DemoCommand.class, BenchCommand.class, CommandLine.HelpCommand.class},
+        mixinStandardHelpOptions = true,
+        versionProvider = Main.Version.class,
+        synopsisSubcommandLabel = "(demo | bench)")
+public final class Main implements Runnable {
+
+    private static final Logger LOG = LoggerFactory.getLogger(Main.class);
+
+    @CommandLine.Spec private CommandLine.Model.CommandSpec spec;
+
+    /** Runs a command and ends the process with its exit code. */
+    public static void main(String[] args) {
+        Thread main = Thread.currentThread();
+        CountDownLatch ended = new CountDownLatch(1);
+        // Ctrl-C: the command closes what it opened, then the JVM ends with 130.
+        Runtime.getRuntime()
+                .addShutdownHook(
+                        new Thread(
+                                () -> {
+                                    main.interrupt();
+                                    await(ended);
+                                }));
+        int exitCode;
+        try {
+            exitCode = run(args);
+        } finally {
+            ended.countDown();
+        }
+        System.exit(exitCode);
+    }
+
+    @SuppressWarnings("Interruption") // the JVM is ending: there is nobody left to tell
+    private static void await(CountDownLatch ended) {
+        try {
+            if (!ended.await(30, TimeUnit.SECONDS)) {
+                LOG.warn("The command did not end within 30 s of Ctrl-C");
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    /** Runs a command in this JVM and returns its exit code. */
+    public static int run(String... args) {
+        return new CommandLine(new Main())
+                .setCaseInsensitiveEnumValuesAllowed(true)
+                .setParameterExceptionHandler(Main::badArguments)
+                .setExecutionExceptionHandler(Main::failed)
+                .setUsageHelpWidth(Math.min(100, Integer.getInteger("streamformer.columns", 100)))
+                .execute(args);
+    }
+
+    @Override
+    public void run() {
+        throw new ParameterException(
+                spec.commandLine(), "Say what to do: streamformer demo, or streamformer bench");
+    }
+
+    private static int badArguments(ParameterException error, String[] args) {
+        CommandLine command = error.getCommandLine();
+        say(
+                command,
+                oneLine(error.getMessage()).replaceFirst("^Error: ", "")
+                        + " (see "
+                        + command.getCommandSpec().qualifiedName()
+                        + " --help)");
+        return CommandLine.ExitCode.USAGE;
+    }
+
+    private static int failed(
+            Exception error, CommandLine command, CommandLine.ParseResult parsed) {
+        if (error instanceof UsageException) {
+            say(command, oneLine(error.getMessage()));
+            return CommandLine.ExitCode.USAGE;
+        }
+        if (error instanceof InterruptedException) {
+            return 130;
+        }
+        LOG.error("{} failed", command.getCommandName(), error);
+        say(command, oneLine(causeOf(error)));
+        String log = System.getProperty("streamformer.log");
+        if (log != null && !(error instanceof BundleException)) {
+            command.getErr().println("The whole story is in " + log);
+        }
+        return CommandLine.ExitCode.SOFTWARE;
+    }
+
+    private static void say(CommandLine command, String line) {
+        PrintWriter err = command.getErr();
+        err.println("streamformer: " + line);
+        err.flush();
+    }
+
+    /** The message of the innermost cause that has one: Flink and Java wrap it many times. */
+    static String causeOf(Throwable error) {
+        String message = error.getClass().getSimpleName();
+        for (Throwable t = error; t != null; t = t.getCause()) {
+            if (t.getMessage() != null) {
+                message = t.getMessage();
+            }
+            if (t instanceof BundleException || t instanceof UsageException) {
+                return t.getMessage();
+            }
+        }
+        return message;
+    }
+
+    private static String oneLine(String message) {
+        return message.strip().replaceAll("\\s*\\R\\s*", " ");
+    }
+
+    /** The release, and those of what it stands on. */
+    static final class Version implements CommandLine.IVersionProvider {
+        @Override
+        public String[] getVersion() throws IOException {
+            Properties versions = new Properties();
+            try (InputStream in = Main.class.getResourceAsStream("version.properties")) {
+                versions.load(in);
+            }
+            return new String[] {
+                "streamformer " + versions.getProperty("version"),
+                "Flink "
+                        + versions.getProperty("flink")
+                        + ", Kafka "
+                        + versions.getProperty("kafka")
+                        + ", ONNX Runtime "
+                        + versions.getProperty("onnxruntime")
+                        + ", Java "
+                        + Runtime.version()
+            };
+        }
+    }
+}

@@ -1,0 +1,144 @@
+package io.streamformer.local;
+
+import io.streamformer.bundle.Bundle;
+import io.streamformer.bundle.Manifest;
+import io.streamformer.inference.GenerationOptions;
+import io.streamformer.inference.ModelOptions;
+import io.streamformer.inference.ModelOutput;
+import io.streamformer.inference.ModelRunner;
+import io.streamformer.inference.OrtModel;
+import io.streamformer.pipeline.PipelineOptions;
+import io.streamformer.tokenize.TokenizedText;
+import io.streamformer.tokenize.Tokenizer;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.LongAdder;
+
+/**
+ * The raw ceiling: what a session gives to ready batches, sorted by length, with nothing around it.
+ */
+final class RawCeiling implements AutoCloseable {
+
+    private final PipelineOptions options;
+    private final Tokenizer tokenizer;
+    private final OrtModel model;
+    private final GenerationOptions generation;
+    private final int eosTokenId;
+    private final int threads;
+
+    RawCeiling(Bundle bundle, PipelineOptions options) {
+        this.options = options;
+        Manifest manifest = bundle.manifest();
+        generation = manifest.task().generates() ? GenerationOptions.of(manifest.decoding()) : null;
+        eosTokenId = generation == null ? -1 : manifest.decoding().eosTokenId();
+        tokenizer = Tokenizer.load(bundle);
+        model =
+                OrtModel.load(
+                        bundle,
+                        new ModelOptions(
+                                options.variant(),
+                                options.device(),
+                                options.intraOpThreads(),
+                                options.providerOptions()));
+        // As many as the pipeline takes.
+        threads =
+                model.device().cuda()
+                        ? 1
+                        : Math.max(
+                                1,
+                                Runtime.getRuntime().availableProcessors()
+                                        / options.intraOpThreads());
+    }
+
+    List<TokenizedText> tokenize(List<String> texts) {
+        return texts.stream().map(text -> tokenizer.tokenize(text, null)).toList();
+    }
+
+    /** The device that the session runs on. */
+    String device() {
+        return model.device().toString();
+    }
+
+    /** Runs all texts once. */
+    Turn run(List<TokenizedText> texts) throws Exception {
+        List<List<TokenizedText>> batches = batches(texts);
+        AtomicInteger next = new AtomicInteger();
+        LongAdder written = new LongAdder();
+        ExecutorService pool = Executors.newFixedThreadPool(threads);
+        try {
+            long start = System.nanoTime();
+            List<Future<?>> running = new ArrayList<>();
+            for (int i = 0; i < threads; i++) {
+                ModelRunner runner = model.newRunner();
+                running.add(
+                        pool.submit(
+                                () -> {
+                                    for (int b = next.getAndIncrement();
+                                            b < batches.size();
+                                            b = next.getAndIncrement()) {
+                                        written.add(count(runner.run(batches.get(b), generation)));
+                                    }
+                                    return null;
+                                }));
+            }
+            for (Future<?> thread : running) {
+                thread.get();
+            }
+            double seconds = (System.nanoTime() - start) / 1e9;
+            long read = texts.stream().mapToLong(TokenizedText::length).sum();
+            long padded =
+                    batches.stream().mapToLong(b -> (long) b.get(0).length() * b.size()).sum();
+            return new Turn(texts.size(), seconds, read, written.sum(), padded, read);
+        } finally {
+            pool.shutdownNow();
+        }
+    }
+
+    /** Longest first, as many rows as the pipeline's limits allow. */
+    private List<List<TokenizedText>> batches(List<TokenizedText> texts) {
+        List<TokenizedText> sorted = new ArrayList<>(texts);
+        sorted.sort(Comparator.comparingInt(TokenizedText::length).reversed());
+        List<List<TokenizedText>> batches = new ArrayList<>();
+        for (int from = 0; from < sorted.size(); ) {
+            int rows =
+                    Math.max(
+                            1,
+                            Math.min(
+                                    options.maxBatchRows(),
+                                    options.maxBatchTokens() / sorted.get(from).length()));
+            int to = Math.min(sorted.size(), from + rows);
+            batches.add(sorted.subList(from, to));
+            from = to;
+        }
+        return batches;
+    }
+
+    /** Tokens written up to each row's end token. */
+    private long count(ModelOutput output) {
+        if (!(output instanceof ModelOutput.Sequences sequences)) {
+            return 0;
+        }
+        int stride = sequences.hypotheses() * sequences.length();
+        long count = 0;
+        for (int row = 0; row < sequences.ids().length / stride; row++) {
+            for (int i = 0; i < sequences.length(); i++) {
+                count++;
+                if (sequences.ids()[row * stride + i] == eosTokenId) {
+                    break;
+                }
+            }
+        }
+        return count;
+    }
+
+    @Override
+    public void close() {
+        model.close();
+        tokenizer.close();
+    }
+}
