@@ -191,9 +191,10 @@ class _Trainer:
             factor = rate_factor(self.step, warmup_steps, self.total_steps)
             for group in self.optimizer.param_groups:
                 group["lr"] = group["peak"] * factor
+            with self.device.autocast():
+                logits = self._logits([self.train_ids[row] for row in rows])
             loss = functional.cross_entropy(
-                self._logits([self.train_ids[row] for row in rows]),
-                self.device.tensor(self.train_labels[rows]),
+                logits.float(), self.device.tensor(self.train_labels[rows])
             )
             loss.backward()
             nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip_norm)
@@ -211,18 +212,16 @@ class _Trainer:
                 self.model.train()
 
     def _logits(self, ids: list[list[int]]) -> torch.Tensor:
-        """Returns float32 logits `(batch, labels)` of token id lists."""
+        """Returns the logits `(batch, labels)` of token id lists."""
         mask = padded([[1] * len(row) for row in ids], 0)
-        with self.device.autocast():
-            output = self.model(
-                input_ids=self.device.tensor(padded(ids, self.padding)),
-                attention_mask=self.device.tensor(mask),
-            )
-        return output.logits.float()
+        return self.model(
+            input_ids=self.device.tensor(padded(ids, self.padding)),
+            attention_mask=self.device.tensor(mask),
+        ).logits
 
     @torch.inference_mode()
     def _evaluate(self) -> tuple[float, float]:
-        """Returns accuracy and mean loss on the validation texts."""
+        """Returns accuracy and mean loss on the validation texts, in float32 as it will run."""
         self.model.eval()
         right, loss = 0, 0.0
         lengths = np.array([len(ids) for ids in self.valid_ids])

@@ -204,20 +204,19 @@ def translation_loss(
 def translate(
     model: MarianMTModel, tokenizer: Tokenizer, device: Device, texts: list[str], beams: int = 1
 ) -> list[str]:
-    """Translates the texts, longest first, and returns the translations in the texts' order."""
+    """Translates the texts in float32, longest first; returns translations in the texts' order."""
     model.eval()
     sources = [encoding.ids for encoding in tokenizer.encode_batch(texts)]
     translations = [""] * len(texts)
     batches = sorted_batches(np.array([len(ids) for ids in sources]), EVALUATION_ROWS)
     for rows in progress(batches, "translate"):
         ids = device.tensor(padded([sources[row] for row in rows], model.config.pad_token_id))
-        with device.autocast():
-            output = model.generate(
-                input_ids=ids,
-                attention_mask=(ids != model.config.pad_token_id).long(),
-                num_beams=beams,
-                max_length=2 * ids.shape[1] + 10,
-            )
+        output = model.generate(
+            input_ids=ids,
+            attention_mask=(ids != model.config.pad_token_id).long(),
+            num_beams=beams,
+            max_length=2 * ids.shape[1] + 10,
+        )
         for row, text in zip(rows, tokenizer.decode_batch(output.tolist()), strict=True):
             translations[row] = text
     return translations
