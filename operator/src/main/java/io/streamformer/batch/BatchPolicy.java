@@ -62,6 +62,11 @@ final class BatchPolicy<R extends BatchRow> {
         return waiting;
     }
 
+    /** True where the waiting rows are enough for a batch. */
+    boolean isFull() {
+        return waiting >= limits.maxRows();
+    }
+
     /** Padded tokens that a batch may have, as far as the device's memory is known. */
     int tokenCeiling() {
         return tokenCeiling;
@@ -84,12 +89,12 @@ final class BatchPolicy<R extends BatchRow> {
      * @param deviceIdle whether no other batch is being run
      */
     long dueIn(long now, boolean deviceIdle) {
+        if (isFull() || (deviceIdle && waiting > 0)) {
+            return 0;
+        }
         R oldest = oldest();
         if (oldest == null) {
             return Long.MAX_VALUE;
-        }
-        if (deviceIdle || waiting >= limits.maxRows()) {
-            return 0;
         }
         long delay = Math.min(limits.maxDelay().toNanos(), runNanos / DELAY_SHARE);
         return oldest.arrivalNanos() + delay - now;

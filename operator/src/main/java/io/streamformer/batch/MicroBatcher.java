@@ -53,7 +53,10 @@ public final class MicroBatcher<R extends BatchRow> implements AutoCloseable {
                                 + " answer");
             }
             policy.add(row);
-            changed.signal();
+            // In between, a thread that waits knows the time at which the batch is due.
+            if (policy.waiting() == 1 || policy.isFull()) {
+                changed.signal();
+            }
         } finally {
             lock.unlock();
         }

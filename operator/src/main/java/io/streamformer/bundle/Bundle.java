@@ -39,6 +39,7 @@ public final class Bundle {
                     .propertyNamingStrategy(PropertyNamingStrategies.SNAKE_CASE)
                     .enable(DeserializationFeature.FAIL_ON_NULL_FOR_PRIMITIVES)
                     .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
+                    .disable(DeserializationFeature.ACCEPT_FLOAT_AS_INT)
                     .build();
 
     private final Path folder;
@@ -110,7 +111,7 @@ public final class Bundle {
         try {
             for (String line : Files.readAllLines(file(manifest.golden()))) {
                 if (!line.isBlank()) {
-                    texts.add(reader.readValue(line));
+                    texts.add(complete(reader.readValue(line)));
                 }
             }
         } catch (JsonProcessingException e) {
@@ -127,6 +128,19 @@ public final class Bundle {
                     manifest.golden() + " has at least one golden text", "none", EXPORT_AGAIN);
         }
         return texts;
+    }
+
+    private GoldenText complete(GoldenText text) {
+        boolean generates = manifest.task().generates();
+        if (generates ? text.output() == null : text.label() == null || text.score() == null) {
+            throw new BundleException(
+                    "a golden text of the task "
+                            + manifest.task()
+                            + (generates ? " has an output" : " has a label and its score"),
+                    text.toString(),
+                    EXPORT_AGAIN);
+        }
+        return text;
     }
 
     private static byte[] manifestBytes(Path folder) {

@@ -18,6 +18,7 @@ public final class ModelRunner {
 
     private final OrtEnvironment environment = OrtEnvironment.getEnvironment();
     private final OrtSession session;
+    private final OrtSession.RunOptions quiet;
     private final int padTokenId;
     private final boolean generates;
     private final boolean typed;
@@ -27,8 +28,10 @@ public final class ModelRunner {
     private LongBuffer types = allocate(0);
     private LongBuffer limits = allocate(0);
 
-    ModelRunner(OrtSession session, int padTokenId, boolean generates) {
+    ModelRunner(
+            OrtSession session, OrtSession.RunOptions quiet, int padTokenId, boolean generates) {
         this.session = session;
+        this.quiet = quiet;
         this.padTokenId = padTokenId;
         this.generates = generates;
         this.typed = session.getInputNames().contains(GraphCheck.TOKEN_TYPE_IDS);
@@ -61,7 +64,7 @@ public final class ModelRunner {
             if (generates) {
                 addDecoding(rows, generation, inputs);
             }
-            try (OrtSession.Result result = session.run(inputs)) {
+            try (OrtSession.Result result = session.run(inputs, quiet)) {
                 return generates ? sequences(result) : logits(result);
             }
         } catch (OrtException e) {

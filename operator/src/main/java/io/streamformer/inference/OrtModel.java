@@ -1,6 +1,7 @@
 package io.streamformer.inference;
 
 import ai.onnxruntime.OrtException;
+import ai.onnxruntime.OrtLoggingLevel;
 import ai.onnxruntime.OrtSession;
 import io.streamformer.bundle.Bundle;
 import io.streamformer.bundle.BundleException;
@@ -12,12 +13,17 @@ import io.streamformer.bundle.BundleException;
 public final class OrtModel implements AutoCloseable {
 
     private final OrtSession session;
+    private final OrtSession.RunOptions quiet;
     private final Device device;
     private final int padTokenId;
     private final boolean generates;
 
-    private OrtModel(OrtSession session, Device device, int padTokenId, boolean generates) {
+    private OrtModel(OrtSession session, Device device, int padTokenId, boolean generates)
+            throws OrtException {
         this.session = session;
+        // A run that fails throws what ONNX Runtime would print: a bad text must not fill the log.
+        this.quiet = new OrtSession.RunOptions();
+        this.quiet.setLogLevel(OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL);
         this.device = device;
         this.padTokenId = padTokenId;
         this.generates = generates;
@@ -55,12 +61,13 @@ public final class OrtModel implements AutoCloseable {
 
     /** A runner for one thread. */
     public ModelRunner newRunner() {
-        return new ModelRunner(session, padTokenId, generates);
+        return new ModelRunner(session, quiet, padTokenId, generates);
     }
 
     @Override
     public void close() {
         try {
+            quiet.close();
             session.close();
         } catch (OrtException e) {
             throw new IllegalStateException("the session could not be closed: this is a bug", e);

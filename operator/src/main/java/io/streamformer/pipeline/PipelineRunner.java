@@ -42,18 +42,24 @@ final class PipelineRunner implements BatchRunner<QueuedText> {
         long start = System.nanoTime();
         ModelOutput output = model.run(new Texts(rows), generation);
         long ran = System.nanoTime();
-        int tokens = 0;
+        count(rows, start, ran);
         for (int i = 0; i < rows.size(); i++) {
-            QueuedText row = rows.get(i);
+            answer(rows.get(i), output, i);
+        }
+        stats.decodeTime.record(System.nanoTime() - ran);
+    }
+
+    /** Counted before the answers go out, so that who has an answer finds it counted. */
+    private void count(List<QueuedText> rows, long start, long ran) {
+        int tokens = 0;
+        for (QueuedText row : rows) {
             tokens += row.length();
             stats.queueTime.record(start - row.arrivalNanos());
-            answer(row, output, i);
         }
         stats.batches.increment();
         stats.realTokens.add(tokens);
         stats.paddedTokens.add((long) rows.get(0).length() * rows.size());
         stats.runTime.record(ran - start);
-        stats.decodeTime.record(System.nanoTime() - ran);
     }
 
     private void answer(QueuedText row, ModelOutput output, int index) {

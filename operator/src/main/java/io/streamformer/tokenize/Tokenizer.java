@@ -130,6 +130,14 @@ public final class Tokenizer implements AutoCloseable {
             if (types != null && Arrays.stream(types).allMatch(type -> type == 0)) {
                 types = null;
             }
+            if (ids.length > maxTokens) {
+                throw new IllegalArgumentException(
+                        "the special tokens of a text fit into max_tokens "
+                                + maxTokens
+                                + ", seen "
+                                + ids.length
+                                + " tokens: raise limits.max_tokens of the bundle");
+            }
             return new TokenizedText(ids, types, LIBRARY.getOverflowCount(encoding) > 0);
         } finally {
             LIBRARY.deleteEncoding(encoding);

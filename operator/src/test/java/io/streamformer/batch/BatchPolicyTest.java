@@ -1,0 +1,175 @@
+package io.streamformer.batch;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.stream.Collectors;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class BatchPolicyTest {
+
+    private static final long MILLI = 1_000_000;
+
+    /** Lengths in order of arrival; batches as lengths, the longest first. */
+    @ParameterizedTest(name = "{0}: {3} in batches of {1} rows, {2} tokens")
+    @CsvSource(
+            delimiter = ';',
+            value = {
+                "all fit; 4; 100; 5 3 4; 5 4 3",
+                "row limit; 2; 100; 5 5 5; 5 5 | 5",
+                "the window around the oldest; 3; 100; 5 9 9 9 4 6; 6 5 4 | 9 9 9",
+                "the cheaper neighbour first; 2; 100; 5 9 4; 5 4 | 9",
+                "the same length costs nothing; 3; 100; 5 4 5 5; 5 5 5 | 4",
+                "many rows pay for a longer one; 4; 100; 5 5 5 6 3; 5 5 5 3 | 6",
+                "token budget; 9; 12; 4 4 4 4; 4 4 4 | 4",
+                "budget counts the padding; 9; 12; 2 7 2; 2 2 | 7",
+                "budget of the longer row; 3; 12; 5 6 6; 6 5 | 6",
+                "longest row alone; 9; 12; 12 1 1; 12 | 1 1",
+                "the oldest is not passed over; 2; 100; 50 1 1 1 1; 50 1 | 1 1 | 1",
+            })
+    void formsBatches(String name, int maxRows, int maxTokens, String lengths, String expected) {
+        BatchPolicy<FakeRow> policy = policy(maxRows, maxTokens, Duration.ZERO);
+        add(policy, lengths);
+
+        List<String> batches = new ArrayList<>();
+        for (List<FakeRow> batch = policy.next(); !batch.isEmpty(); batch = policy.next()) {
+            batches.add(lengths(batch));
+        }
+
+        assertThat(String.join(" | ", batches)).isEqualTo(expected);
+        assertThat(policy.waiting()).isZero();
+    }
+
+    @Test
+    void servesRowsOfOneLengthInOrder() {
+        BatchPolicy<FakeRow> policy = policy(2, 100, Duration.ZERO);
+        add(policy, "5 5 5");
+
+        assertThat(policy.next()).extracting(FakeRow::name).containsExactly("0", "1");
+        assertThat(policy.next()).extracting(FakeRow::name).containsExactly("2");
+    }
+
+    @Test
+    void dropsAbandonedRows() {
+        BatchPolicy<FakeRow> policy = policy(3, 100, Duration.ZERO);
+        List<FakeRow> rows = add(policy, "5 5 5 7 9");
+        rows.get(0).abandon();
+        rows.get(2).abandon();
+        rows.get(3).abandon();
+
+        assertThat(policy.next()).containsExactly(rows.get(4), rows.get(1));
+        assertThat(policy.waiting()).isZero();
+    }
+
+    @Test
+    void hasNoBatchWhereEveryRowIsAbandoned() {
+        BatchPolicy<FakeRow> policy = policy(3, 100, Duration.ZERO);
+        add(policy, "5 6").forEach(FakeRow::abandon);
+
+        assertThat(policy.next()).isEmpty();
+        assertThat(policy.waiting()).isZero();
+        assertThat(policy.dueIn(0, true)).isEqualTo(Long.MAX_VALUE);
+    }
+
+    @Test
+    void isDueAtOnceWhileTheDeviceIsIdle() {
+        BatchPolicy<FakeRow> policy = policy(4, 100, Duration.ofMillis(3));
+        assertThat(policy.dueIn(0, true)).isEqualTo(Long.MAX_VALUE);
+
+        add(policy, "5");
+
+        assertThat(policy.dueIn(0, true)).isLessThanOrEqualTo(0);
+    }
+
+    @Test
+    void waitsABoundedTimeWhileTheDeviceIsBusy() {
+        BatchPolicy<FakeRow> policy = policy(4, 100, Duration.ofMillis(3));
+        policy.ran(40 * MILLI);
+        add(policy, "5");
+
+        assertThat(policy.dueIn(0, false)).isEqualTo(3 * MILLI);
+        assertThat(policy.dueIn(2 * MILLI, false)).isEqualTo(MILLI);
+        assertThat(policy.dueIn(3 * MILLI, false)).isLessThanOrEqualTo(0);
+    }
+
+    @Test
+    void waitsLessWhereRunsAreShort() {
+        BatchPolicy<FakeRow> policy = policy(4, 100, Duration.ofMillis(3));
+        policy.ran(2 * MILLI);
+        add(policy, "5");
+
+        assertThat(policy.dueIn(0, false)).isEqualTo(MILLI / 2);
+    }
+
+    @Test
+    void isDueAtOnceWhenItIsFull() {
+        BatchPolicy<FakeRow> policy = policy(2, 100, Duration.ofMillis(3));
+        policy.ran(40 * MILLI);
+        add(policy, "5 50");
+
+        assertThat(policy.dueIn(0, false)).isLessThanOrEqualTo(0);
+    }
+
+    @Test
+    void remembersTheCeilingOfTheMemory() {
+        BatchPolicy<FakeRow> policy = policy(8, 100, Duration.ZERO);
+        policy.outOfMemory(10, 8);
+        add(policy, "10 10 10 10 10 50");
+
+        assertThat(policy.tokenCeiling()).isEqualTo(40);
+        assertThat(lengths(policy.next())).isEqualTo("10 10 10 10");
+        assertThat(lengths(policy.next())).isEqualTo("10");
+        // A row beyond the ceiling is tried alone rather than never.
+        assertThat(lengths(policy.next())).isEqualTo("50");
+    }
+
+    @Test
+    void refusesABudgetThatTheLongestTextBreaks() {
+        assertThatThrownBy(() -> new BatchLimits(8, 100, 128, Duration.ZERO))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("maxBatchTokens")
+                .hasMessageContaining("128")
+                .hasMessageContaining("seen 100");
+    }
+
+    @Test
+    void refusesARowBeyondTheLongest() {
+        BatchPolicy<FakeRow> policy = policy(8, 100, Duration.ZERO);
+
+        assertThatThrownBy(() -> add(policy, "101"))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("1 to 100 tokens, seen 101");
+    }
+
+    private static BatchPolicy<FakeRow> policy(int maxRows, int maxTokens, Duration maxDelay) {
+        return new BatchPolicy<>(new BatchLimits(maxRows, maxTokens, maxTokens, maxDelay));
+    }
+
+    private static List<FakeRow> add(BatchPolicy<FakeRow> policy, String lengths) {
+        List<FakeRow> rows = new ArrayList<>();
+        for (String length : Arrays.asList(lengths.split(" "))) {
+            int index = rows.size();
+            FakeRow row =
+                    new FakeRow(
+                            String.format(Locale.ROOT, "%d", index),
+                            Integer.parseInt(length),
+                            index);
+            rows.add(row);
+            policy.add(row);
+        }
+        return rows;
+    }
+
+    private static String lengths(List<FakeRow> batch) {
+        return batch.stream()
+                .map(row -> Integer.toString(row.length()))
+                .collect(Collectors.joining(" "));
+    }
+}

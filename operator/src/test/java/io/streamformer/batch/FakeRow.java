@@ -1,0 +1,44 @@
+package io.streamformer.batch;
+
+/** A row whose abandonment a test decides. */
+final class FakeRow implements BatchRow {
+
+    private final String name;
+    private final int length;
+    private final long arrivalNanos;
+    private volatile boolean abandoned;
+
+    FakeRow(String name, int length, long arrivalNanos) {
+        this.name = name;
+        this.length = length;
+        this.arrivalNanos = arrivalNanos;
+    }
+
+    void abandon() {
+        abandoned = true;
+    }
+
+    String name() {
+        return name;
+    }
+
+    @Override
+    public int length() {
+        return length;
+    }
+
+    @Override
+    public long arrivalNanos() {
+        return arrivalNanos;
+    }
+
+    @Override
+    public boolean abandoned() {
+        return abandoned;
+    }
+
+    @Override
+    public String toString() {
+        return name;
+    }
+}

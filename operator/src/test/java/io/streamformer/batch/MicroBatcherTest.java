@@ -1,0 +1,249 @@
+package io.streamformer.batch;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.CancellationException;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+@Timeout(30)
+class MicroBatcherTest {
+
+    private static final BatchLimits LIMITS = new BatchLimits(4, 100, 50, Duration.ofMillis(3));
+
+    /** A model that runs when it may, and fails on the rows it is told to. */
+    private static final class FakeModel implements BatchRunner<FakeRow> {
+        final Semaphore may = new Semaphore(0);
+        final Set<String> poison = ConcurrentHashMap.newKeySet();
+        final LinkedBlockingQueue<List<FakeRow>> started = new LinkedBlockingQueue<>();
+        final LinkedBlockingQueue<FakeRow> answered = new LinkedBlockingQueue<>();
+        final ConcurrentHashMap<String, Throwable> failed = new ConcurrentHashMap<>();
+        final AtomicInteger splits = new AtomicInteger();
+        volatile int memory = Integer.MAX_VALUE;
+        volatile CountDownLatch allFailed = new CountDownLatch(0);
+
+        @Override
+        public void run(List<FakeRow> rows) throws Exception {
+            started.add(List.copyOf(rows));
+            if (!may.tryAcquire(10, TimeUnit.SECONDS)) {
+                throw new AssertionError("the test never let this run go on");
+            }
+            if (rows.size() * rows.get(0).length() > memory) {
+                throw new IllegalStateException("out of memory");
+            }
+            for (FakeRow row : rows) {
+                if (poison.contains(row.name())) {
+                    throw new IllegalArgumentException("poison: " + row.name());
+                }
+            }
+            answered.addAll(rows);
+        }
+
+        @Override
+        public void fail(FakeRow row, Throwable failure) {
+            failed.put(row.name(), failure);
+            allFailed.countDown();
+        }
+
+        @Override
+        public boolean isOutOfMemory(Throwable failure) {
+            return failure.getMessage().contains("out of memory");
+        }
+
+        @Override
+        public void onSplit(Throwable failure) {
+            splits.incrementAndGet();
+        }
+
+        List<FakeRow> nextStarted() throws InterruptedException {
+            return started.poll(10, TimeUnit.SECONDS);
+        }
+
+        List<String> nextAnswered(int count) throws InterruptedException {
+            List<String> names = new ArrayList<>();
+            for (int i = 0; i < count; i++) {
+                names.add(answered.poll(10, TimeUnit.SECONDS).name());
+            }
+            return names;
+        }
+    }
+
+    private final FakeModel model = new FakeModel();
+
+    @Test
+    void takesWhatIsThereWhileTheDeviceIsIdle() throws Exception {
+        try (MicroBatcher<FakeRow> batcher = batcher(1)) {
+            model.may.release();
+            batcher.add(row("a", 5));
+            assertThat(model.nextAnswered(1)).containsExactly("a");
+        }
+    }
+
+    @Test
+    void gathersABatchWhileTheDeviceIsBusy() throws Exception {
+        try (MicroBatcher<FakeRow> batcher = batcher(1)) {
+            batcher.add(row("first", 5));
+            assertThat(model.nextStarted()).hasSize(1);
+            for (int i = 0; i < 4; i++) {
+                batcher.add(row("next" + i, 5));
+            }
+            assertThat(batcher.waiting()).isEqualTo(4);
+            assertThat(batcher.inFlight()).isEqualTo(1);
+
+            model.may.release(2);
+
+            assertThat(model.nextStarted()).hasSize(4);
+            assertThat(model.nextAnswered(5)).startsWith("first");
+        }
+    }
+
+    @Test
+    void runsAsManyBatchesAtOnceAsItHasThreads() throws Exception {
+        try (MicroBatcher<FakeRow> batcher = batcher(2)) {
+            for (int i = 0; i < 8; i++) {
+                batcher.add(row("row" + i, 5));
+            }
+            // Neither has been let go on when the other starts.
+            assertThat(model.nextStarted()).isNotEmpty();
+            assertThat(model.nextStarted()).isNotEmpty();
+
+            model.may.release(100);
+
+            assertThat(model.nextAnswered(8)).hasSize(8);
+        }
+    }
+
+    @Test
+    void splitsAFailedBatchUntilTheGuiltyRowIsAlone() throws Exception {
+        model.poison.add("poison");
+        model.allFailed = new CountDownLatch(1);
+        try (MicroBatcher<FakeRow> batcher = batcher(1)) {
+            batcher.add(row("first", 5));
+            model.nextStarted();
+            for (String name : List.of("a", "b", "poison", "c")) {
+                batcher.add(row(name, 5));
+            }
+            model.may.release(100);
+
+            assertThat(model.nextAnswered(4)).containsExactlyInAnyOrder("first", "a", "b", "c");
+            model.allFailed.await();
+        }
+        assertThat(model.failed).containsOnlyKeys("poison");
+        assertThat(model.failed.get("poison")).hasMessage("poison: poison");
+        assertThat(model.splits).hasValue(2);
+    }
+
+    @Test
+    void halvesABatchThatDoesNotFitIntoMemoryAndRemembersIt() throws Exception {
+        model.memory = 50;
+        try (MicroBatcher<FakeRow> batcher = batcher(1)) {
+            batcher.add(row("first", 5));
+            model.nextStarted();
+            for (int i = 0; i < 8; i++) {
+                batcher.add(row("row" + i, 25));
+            }
+            model.may.release(100);
+            assertThat(model.nextAnswered(9)).hasSize(9);
+        }
+        assertThat(model.failed).isEmpty();
+        assertThat(model.splits).hasValue(1);
+        // 4 x 25 did not fit; from then on no batch has more than half of that.
+        assertThat(model.started).extracting(List::size).containsExactly(4, 2, 2, 2, 2);
+    }
+
+    @Test
+    void leavesAbandonedRowsOut() throws Exception {
+        try (MicroBatcher<FakeRow> batcher = batcher(1)) {
+            batcher.add(row("first", 5));
+            model.nextStarted();
+            FakeRow abandoned = row("abandoned", 5);
+            batcher.add(abandoned);
+            batcher.add(row("kept", 5));
+            abandoned.abandon();
+            model.may.release(100);
+
+            assertThat(model.nextAnswered(2)).containsExactly("first", "kept");
+        }
+        assertThat(model.answered).isEmpty();
+    }
+
+    @Test
+    void servesTheOldestRowUnderAStreamOfBetterFits() throws Exception {
+        try (MicroBatcher<FakeRow> batcher = batcher(1)) {
+            batcher.add(row("first", 5));
+            model.nextStarted();
+            batcher.add(row("old", 50));
+            for (int i = 0; i < 20; i++) {
+                batcher.add(row("short" + i, 5));
+            }
+            model.may.release(2);
+
+            assertThat(model.nextStarted()).extracting(FakeRow::name).contains("old");
+            model.may.release(100);
+            assertThat(model.nextAnswered(22)).hasSize(22);
+        }
+    }
+
+    @Test
+    void waitsForRunsInFlightWhenItIsClosed() throws Exception {
+        MicroBatcher<FakeRow> batcher = batcher(1);
+        batcher.add(row("running", 5));
+        model.nextStarted();
+        batcher.add(row("waiting", 5));
+        Thread closer = new Thread(batcher::close);
+        closer.start();
+        closer.join(50);
+        assertThat(closer.isAlive()).isTrue();
+
+        model.may.release(100);
+        closer.join();
+
+        assertThat(model.nextAnswered(1)).containsExactly("running");
+        assertThat(model.failed.get("waiting")).isInstanceOf(CancellationException.class);
+        assertThatThrownBy(() -> batcher.add(row("late", 5)))
+                .isInstanceOf(IllegalStateException.class)
+                .hasMessageContaining("closed batcher");
+    }
+
+    @Test
+    void losesNoRowUnderManyProducers() throws Exception {
+        int producers = 4;
+        int rows = 2_000;
+        model.may.release(producers * rows);
+        List<Thread> threads = new ArrayList<>();
+        try (MicroBatcher<FakeRow> batcher = batcher(3)) {
+            for (int p = 0; p < producers; p++) {
+                int offset = p;
+                threads.add(
+                        new Thread(
+                                () -> {
+                                    for (int i = 0; i < rows; i++) {
+                                        batcher.add(row(offset + "-" + i, 1 + i % 50));
+                                    }
+                                }));
+            }
+            threads.forEach(Thread::start);
+            assertThat(model.nextAnswered(producers * rows)).doesNotHaveDuplicates();
+            assertThat(batcher.waiting()).isZero();
+        }
+    }
+
+    private MicroBatcher<FakeRow> batcher(int threads) {
+        return new MicroBatcher<>("test", LIMITS, threads, () -> model);
+    }
+
+    private static FakeRow row(String name, int length) {
+        return new FakeRow(name, length, System.nanoTime());
+    }
+}

@@ -1,0 +1,171 @@
+package io.streamformer.bundle;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.catchThrowableOfType;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.streamformer.testing.TestBundle;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.function.Consumer;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+
+class BundleTest {
+
+    @TempDir Path temp;
+
+    @Test
+    void readsWhatTheManifestSays() throws Exception {
+        Bundle bundle = Bundle.read(TestBundle.resource(TestBundle.SENTIMENT));
+
+        assertThat(bundle.manifest().task()).isEqualTo(Task.TEXT_CLASSIFICATION);
+        assertThat(bundle.manifest().labels()).hasSizeGreaterThan(1);
+        assertThat(bundle.manifest().variants()).containsKeys("fp32", "int8");
+        assertThat(bundle.variantName(null)).isEqualTo(bundle.manifest().defaultVariant());
+        assertThat(bundle.goldenTexts()).isNotEmpty();
+        assertThat(bundle.hash()).matches("[0-9a-f]{64}").isEqualTo(Bundle.hashOf(bundle.folder()));
+    }
+
+    @Test
+    void readsDecodingDefaults() {
+        Bundle bundle = Bundle.read(TestBundle.resource(TestBundle.TRANSLATION));
+
+        assertThat(bundle.manifest().task().generates()).isTrue();
+        assertThat(bundle.manifest().decoding().numBeams()).isPositive();
+        assertThat(bundle.goldenTexts()).allMatch(text -> text.output() != null);
+    }
+
+    @Test
+    void refusesAFolderWithoutManifest() {
+        assertRefused(temp, "a bundle is a folder with a manifest.json", "none in");
+    }
+
+    @Test
+    void refusesAnUnknownVariant() {
+        Bundle bundle = Bundle.read(TestBundle.resource(TestBundle.SENTIMENT));
+
+        BundleException refusal =
+                catchThrowableOfType(BundleException.class, () -> bundle.variant("int4"));
+
+        assertThat(refusal).hasMessageContaining("fp32").hasMessageContaining("int4");
+    }
+
+    @Test
+    void refusesAnotherHash() {
+        TestBundle bundle = copy().spoil("README.md", text -> text + "more");
+
+        assertRefused(bundle.folder(), "the SHA-256 of README.md is ", "");
+    }
+
+    @Test
+    void refusesAMissingFile() throws IOException {
+        TestBundle bundle = copy();
+        Files.delete(bundle.folder().resolve("tokenizer.json"));
+
+        assertRefused(
+                bundle.folder(),
+                "every file that the manifest names is there",
+                "tokenizer.json is missing");
+    }
+
+    @Test
+    void refusesASymbolicLink() throws IOException {
+        TestBundle bundle = copy();
+        Path file = bundle.folder().resolve("README.md");
+        Files.move(file, temp.resolve("elsewhere"));
+        Files.createSymbolicLink(file, temp.resolve("elsewhere"));
+
+        assertRefused(bundle.folder(), "no file of a bundle is a symbolic link", "README.md");
+    }
+
+    @Test
+    void acceptsAFolderThatIsReachedThroughALink() throws IOException {
+        Path link = Files.createSymbolicLink(temp.resolve("link"), copy().folder());
+
+        assertThat(Bundle.read(link).hash()).isEqualTo(Bundle.hashOf(link));
+    }
+
+    @Test
+    void refusesAGoldenTextWithoutAnswer() {
+        TestBundle bundle =
+                copy().file("golden.jsonl", text -> text.replaceAll("\"label\"", "\"other\""));
+        Bundle read = Bundle.read(bundle.folder());
+
+        BundleException refusal = catchThrowableOfType(BundleException.class, read::goldenTexts);
+
+        assertThat(refusal.rule()).contains("text-classification has a label and its score");
+    }
+
+    static Stream<Arguments> brokenManifests() {
+        return Stream.of(
+                broken(m -> m.put("format", 2), "the manifest's format revision is 1", "2"),
+                broken(m -> m.remove("format"), "the manifest's format revision is 1", "none"),
+                broken(m -> m.put("color", "red"), "no fields beyond its schema", "color"),
+                broken(
+                        m -> ((ObjectNode) m.get("limits")).put("min_tokens", 3),
+                        "no fields beyond its schema",
+                        "min_tokens"),
+                broken(m -> m.remove("source"), "fulfils manifest.schema.json", "source"),
+                broken(m -> m.put("task", "chat"), "fulfils manifest.schema.json", "chat"),
+                broken(m -> m.put("name", "A b"), "name is lower-case letters", "A b"),
+                broken(m -> m.remove("labels"), "names its labels", "no labels"),
+                broken(m -> m.put("task", "translation"), "has decoding defaults", "no decoding"),
+                broken(
+                        m -> m.put("default_variant", "fp8"),
+                        "default_variant is one of the variants",
+                        "fp8"),
+                broken(
+                        m -> ((ObjectNode) m.get("limits")).put("max_tokens", 1),
+                        "limits.max_tokens is at least 3",
+                        "1"),
+                broken(
+                        m -> ((ObjectNode) m.get("files")).remove("golden.jsonl"),
+                        "files has the SHA-256 of every file",
+                        "golden.jsonl"),
+                broken(
+                        m -> ((ObjectNode) m.get("files")).put("../outside", "0".repeat(64)),
+                        "every file lies inside the bundle's folder",
+                        "../outside"),
+                broken(
+                        m -> ((ObjectNode) m.get("files")).put("/etc/hostname", "0".repeat(64)),
+                        "every file lies inside the bundle's folder",
+                        "/etc/hostname"));
+    }
+
+    @ParameterizedTest
+    @MethodSource("brokenManifests")
+    void refusesABrokenManifest(Consumer<ObjectNode> change, String rule, String seen) {
+        assertRefused(copy().manifest(change).folder(), rule, seen);
+    }
+
+    @Test
+    void refusesWhatIsNotJson() {
+        assertRefused(
+                copy().spoil("manifest.json", text -> "{").folder(),
+                "fulfils manifest.schema.json",
+                "");
+    }
+
+    private TestBundle copy() {
+        return TestBundle.copyOf(TestBundle.SENTIMENT, temp);
+    }
+
+    private static Arguments broken(Consumer<ObjectNode> change, String rule, String seen) {
+        return Arguments.of(change, rule, seen);
+    }
+
+    private static void assertRefused(Path folder, String rule, String seen) {
+        BundleException refusal =
+                catchThrowableOfType(BundleException.class, () -> Bundle.read(folder));
+        assertThat(refusal).isNotNull();
+        assertThat(refusal.rule()).contains(rule);
+        assertThat(refusal.seen()).contains(seen);
+        assertThat(refusal.nextStep()).isNotBlank();
+    }
+}

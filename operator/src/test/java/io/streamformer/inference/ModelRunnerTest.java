@@ -1,0 +1,56 @@
+package io.streamformer.inference;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.streamformer.bundle.Bundle;
+import io.streamformer.testing.TestBundle;
+import io.streamformer.tokenize.TokenizedText;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class ModelRunnerTest {
+
+    private static final ModelOptions CPU = new ModelOptions("fp32", Device.CPU, 1, Map.of());
+
+    @Test
+    void reportsWhatOnnxRuntimeSays() {
+        Bundle bundle = Bundle.read(TestBundle.resource(TestBundle.SENTIMENT));
+        try (OrtModel model = OrtModel.load(bundle, CPU)) {
+            ModelRunner runner = model.newRunner();
+            TokenizedText bad = new TokenizedText(new long[] {1_000_000}, null, false);
+
+            assertThatThrownBy(() -> runner.run(List.of(bad), null))
+                    .isInstanceOfSatisfying(
+                            ModelException.class,
+                            failure -> assertThat(failure.outOfMemory()).isFalse());
+
+            TokenizedText good = new TokenizedText(new long[] {2, 3}, null, false);
+            assertThat(runner.run(List.of(good), null)).isInstanceOf(ModelOutput.Logits.class);
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "Failed to allocate memory for requested buffer of size 8589934592",
+                "CUDA failure 2: out of memory",
+                "CUBLAS failure 3: CUBLAS_STATUS_ALLOC_FAILED",
+                "std::bad_alloc",
+                "Available memory of 1024 is smaller than requested bytes of 4096",
+            })
+    void knowsTheWordsForMissingMemory(String message) {
+        assertThat(ModelRunner.isOutOfMemory(new RuntimeException(message))).isTrue();
+    }
+
+    @Test
+    void aRowsLimitIsAMatterOfItsOwnLength() {
+        GenerationOptions generation = new GenerationOptions(1, 1f, 0, 20, 1.5, 3);
+
+        assertThat(generation.limit(3)).isEqualTo(7);
+        assertThat(generation.limit(100)).isEqualTo(20);
+    }
+}

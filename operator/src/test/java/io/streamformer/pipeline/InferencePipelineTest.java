@@ -1,0 +1,419 @@
+package io.streamformer.pipeline;
+
+import static java.util.concurrent.TimeUnit.SECONDS;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.streamformer.bundle.BundleException;
+import io.streamformer.bundle.GoldenText;
+import io.streamformer.decode.Prediction;
+import io.streamformer.inference.Device;
+import io.streamformer.testing.TestBundle;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Random;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+@Timeout(120)
+class InferencePipelineTest {
+
+    private static final PipelineOptions CPU = PipelineOptions.builder().device(Device.CPU).build();
+    private static final Path SENTIMENT = TestBundle.resource(TestBundle.SENTIMENT);
+    private static final Path TRANSLATION = TestBundle.resource(TestBundle.TRANSLATION);
+
+    @TempDir Path temp;
+
+    @AfterEach
+    void everyLeaseWasGivenBack() {
+        assertThat(SessionRegistry.size()).isZero();
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"fp32", "int8"})
+    void classifies(String variant) throws Exception {
+        try (InferencePipeline pipeline =
+                InferencePipeline.acquire(SENTIMENT, CPU.toBuilder().variant(variant).build())) {
+            GoldenText golden = pipeline.bundle().goldenTexts().get(0);
+
+            Prediction.Classification answer =
+                    (Prediction.Classification) answer(pipeline, golden.text());
+
+            assertThat(pipeline.variant()).isEqualTo(variant);
+            assertThat(answer.label()).isEqualTo(golden.label());
+            assertThat(answer.inputTokens()).isEqualTo(golden.inputIds().length);
+            assertThat(answer.truncated()).isFalse();
+            assertThat(answer.scores()).containsEntry(answer.label(), answer.score());
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"fp32", "int8"})
+    void translates(String variant) throws Exception {
+        try (InferencePipeline pipeline =
+                InferencePipeline.acquire(TRANSLATION, CPU.toBuilder().variant(variant).build())) {
+            GoldenText golden = pipeline.bundle().goldenTexts().get(0);
+
+            Prediction.Generation answer = (Prediction.Generation) answer(pipeline, golden.text());
+
+            assertThat(answer.inputTokens()).isEqualTo(golden.inputIds().length);
+            assertThat(answer.outputTokens()).isPositive();
+            assertThat(answer.truncated()).isFalse();
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "tiny-sentiment, fp32",
+        "tiny-sentiment, int8",
+        "tiny-translation, fp32",
+        "tiny-translation, int8"
+    })
+    void aTextsAnswerDoesNotDependOnItsNeighbours(String bundle, String variant) throws Exception {
+        Random random = new Random(7);
+        List<String> texts = new ArrayList<>();
+        for (int i = 0; i < 150; i++) {
+            texts.add(randomText(random, 1 + random.nextInt(20)));
+        }
+        try (InferencePipeline pipeline =
+                InferencePipeline.acquire(
+                        TestBundle.resource(bundle), CPU.toBuilder().variant(variant).build())) {
+            List<Prediction> alone = new ArrayList<>();
+            for (String text : texts) {
+                alone.add(answer(pipeline, text));
+            }
+            for (int round = 0; round < 3; round++) {
+                List<Integer> order = new ArrayList<>();
+                for (int i = 0; i < texts.size(); i++) {
+                    order.add(i);
+                }
+                Collections.shuffle(order, random);
+                long batches = pipeline.stats().batches();
+                List<CompletableFuture<Prediction>> futures = new ArrayList<>();
+                for (int i : order) {
+                    futures.add(pipeline.submit(TextInput.of(texts.get(i))));
+                }
+                for (int i = 0; i < order.size(); i++) {
+                    assertSame(alone.get(order.get(i)), futures.get(i).get(30, SECONDS));
+                }
+                assertThat(pipeline.stats().batches() - batches).isLessThan(texts.size());
+            }
+        }
+    }
+
+    @Test
+    void answersHostileTextsWithOneOutcomeEach() throws Exception {
+        try (InferencePipeline pipeline = InferencePipeline.acquire(SENTIMENT, CPU)) {
+            assertThat(answer(pipeline, "word ".repeat(200_000)).truncated()).isTrue();
+            assertThat(answer(pipeline, "e" + "\u0301".repeat(10_000)).inputTokens()).isPositive();
+            assertThat(answer(pipeline, "\uD83D lone").truncated()).isFalse();
+            assertThat(answer(pipeline, "a\u0000b \u0007").truncated()).isFalse();
+            assertThat(answer(pipeline, "[MASK] [SEP] </s> <pad>").truncated()).isFalse();
+            assertThat(pipeline.stats().rows()).isEqualTo(5);
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"", "  ", "\n\t\u0000", "\u200b"})
+    void failsATextWithoutAnythingToRead(String text) {
+        try (InferencePipeline pipeline = InferencePipeline.acquire(SENTIMENT, CPU)) {
+            assertThatThrownBy(() -> answer(pipeline, text))
+                    .cause()
+                    .isInstanceOfSatisfying(
+                            InferenceException.class,
+                            failure ->
+                                    assertThat(failure.stage())
+                                            .isEqualTo(InferenceException.Stage.VALIDATE));
+            assertThat(pipeline.stats().failures()).isEqualTo(1);
+        }
+    }
+
+    @Test
+    void aTextThatTheModelFailsOnDoesNotFailItsNeighbours() throws Exception {
+        // A token that the embedding has no row for makes every batch fail that it is in.
+        TestBundle bundle =
+                TestBundle.copyOf(TestBundle.SENTIMENT, temp)
+                        .file(
+                                "tokenizer.json",
+                                t -> t.replaceFirst("\"vocab\":\\s*\\{", "$0\"poison\":987654,"));
+        try (InferencePipeline pipeline =
+                InferencePipeline.acquire(bundle.folder(), CPU.toBuilder().runThreads(1).build())) {
+            List<CompletableFuture<Prediction>> good = new ArrayList<>();
+            CompletableFuture<Prediction> poison = null;
+            for (int i = 0; i < 100; i++) {
+                good.add(pipeline.submit(TextInput.of("good film")));
+                if (i == 50) {
+                    poison = pipeline.submit(TextInput.of("poison film"));
+                }
+            }
+            for (CompletableFuture<Prediction> future : good) {
+                assertThat(future.get(30, SECONDS)).isNotNull();
+            }
+            CompletableFuture<Prediction> failing = poison;
+            assertThatThrownBy(() -> failing.get(30, SECONDS))
+                    .cause()
+                    .isInstanceOfSatisfying(
+                            InferenceException.class,
+                            failure ->
+                                    assertThat(failure.stage())
+                                            .isEqualTo(InferenceException.Stage.INFERENCE));
+            assertThat(pipeline.stats().failures()).isEqualTo(1);
+            assertThat(pipeline.stats().rows()).isEqualTo(100);
+        }
+    }
+
+    @Test
+    void aCancelledTextIsNotRun() throws Exception {
+        try (InferencePipeline pipeline =
+                InferencePipeline.acquire(SENTIMENT, CPU.toBuilder().runThreads(1).build())) {
+            for (int i = 0; i < 2_000; i++) {
+                pipeline.submit(TextInput.of("good film")).cancel(false);
+            }
+            answer(pipeline, "the last one");
+
+            assertThat(pipeline.stats().waiting()).isZero();
+            assertThat(pipeline.stats().rows()).isLessThan(2_001);
+        }
+    }
+
+    @Test
+    void countsWhatItDid() throws Exception {
+        try (InferencePipeline pipeline = InferencePipeline.acquire(TRANSLATION, CPU)) {
+            Prediction.Generation answer = (Prediction.Generation) answer(pipeline, "good film");
+            PipelineStats stats = pipeline.stats();
+
+            assertThat(stats.rows()).isEqualTo(1);
+            assertThat(stats.batches()).isEqualTo(1);
+            assertThat(stats.realTokens()).isEqualTo(answer.inputTokens());
+            assertThat(stats.paddedTokens()).isEqualTo(answer.inputTokens());
+            assertThat(stats.outputTokens()).isEqualTo(answer.outputTokens());
+            assertThat(stats.runTime().count()).isEqualTo(1);
+            assertThat(stats.queueTime().count()).isEqualTo(1);
+            assertThat(stats.tokenizeTime().percentileNanos(0.5)).isPositive();
+        }
+    }
+
+    @Test
+    void leasesOfOneBundleWithEqualOptionsShareASession() {
+        InferencePipeline first = InferencePipeline.acquire(SENTIMENT, CPU);
+        InferencePipeline second =
+                InferencePipeline.acquire(
+                        TestBundle.copyOf(TestBundle.SENTIMENT, temp).folder(), CPU);
+        InferencePipeline third =
+                InferencePipeline.acquire(SENTIMENT, CPU.toBuilder().runThreads(1).build());
+        try (third) {
+            assertThat(second.stats()).isSameAs(first.stats());
+            assertThat(third.stats()).isNotSameAs(first.stats());
+            assertThat(SessionRegistry.size()).isEqualTo(2);
+
+            first.close();
+            first.close();
+            assertThat(second.submit(TextInput.of("still open"))).isNotCompletedExceptionally();
+            assertThatThrownBy(() -> first.submit(TextInput.of("late")))
+                    .isInstanceOf(IllegalStateException.class)
+                    .hasMessageContaining("closed pipeline");
+            second.close();
+            assertThat(SessionRegistry.size()).isEqualTo(1);
+        }
+    }
+
+    @Test
+    void concurrentAcquisitionBuildsOnce() throws Exception {
+        ExecutorService pool = Executors.newFixedThreadPool(8);
+        try {
+            Callable<InferencePipeline> acquire = () -> InferencePipeline.acquire(SENTIMENT, CPU);
+            List<InferencePipeline> leases = new ArrayList<>();
+            for (Future<InferencePipeline> lease :
+                    pool.invokeAll(Collections.nCopies(8, acquire))) {
+                leases.add(lease.get());
+            }
+            assertThat(leases)
+                    .extracting(InferencePipeline::stats)
+                    .containsOnly(leases.get(0).stats());
+            leases.forEach(InferencePipeline::close);
+        } finally {
+            pool.shutdown();
+        }
+    }
+
+    @Test
+    void closingAnswersOrCancelsWhatIsUnderWay() throws Exception {
+        List<CompletableFuture<Prediction>> futures = new ArrayList<>();
+        try (InferencePipeline pipeline = InferencePipeline.acquire(SENTIMENT, CPU)) {
+            for (int i = 0; i < 500; i++) {
+                futures.add(pipeline.submit(TextInput.of("good film")));
+            }
+        }
+        assertThat(futures).allMatch(CompletableFuture::isDone);
+    }
+
+    @Test
+    void tellsTheCapacityThatKeepsTheDeviceBusy() {
+        try (InferencePipeline pipeline =
+                InferencePipeline.acquire(
+                        SENTIMENT, CPU.toBuilder().runThreads(2).maxBatchRows(8).build())) {
+            assertThat(pipeline.minimumCapacity()).isEqualTo(24);
+        }
+    }
+
+    @Test
+    void refusesABudgetBelowTheLongestText() {
+        assertThatThrownBy(
+                        () ->
+                                InferencePipeline.acquire(
+                                        SENTIMENT, CPU.toBuilder().maxBatchTokens(8).build()))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("set maxBatchTokens to");
+    }
+
+    @Test
+    void refusesACudaDeviceThatIsRequiredAndNotThere() {
+        assertThatThrownBy(
+                        () ->
+                                InferencePipeline.acquire(
+                                        SENTIMENT, CPU.toBuilder().device(Device.cuda(99)).build()))
+                .isInstanceOf(IllegalStateException.class)
+                .hasMessageContaining("cuda:99");
+    }
+
+    @Test
+    void fallsBackToTheCpuWhereNoDeviceIsRequired() throws Exception {
+        try (InferencePipeline pipeline =
+                InferencePipeline.acquire(SENTIMENT, CPU.toBuilder().device(Device.AUTO).build())) {
+            assertThat(answer(pipeline, "good")).isNotNull();
+        }
+    }
+
+    @Test
+    void refusesAnotherInputName() {
+        assertRefused(
+                TestBundle.copyOf(TestBundle.SENTIMENT, temp)
+                        .manifest(m -> ((ObjectNode) m.at("/inputs/0")).put("name", "tokens")),
+                "the graph has the input 'tokens' of the manifest");
+    }
+
+    @Test
+    void refusesAnotherInputType() {
+        assertRefused(
+                TestBundle.copyOf(TestBundle.SENTIMENT, temp)
+                        .manifest(m -> ((ObjectNode) m.at("/inputs/0")).put("type", "int32")),
+                "the type of the input 'input_ids' is int32");
+    }
+
+    @Test
+    void refusesAnotherOutputName() {
+        assertRefused(
+                TestBundle.copyOf(TestBundle.SENTIMENT, temp)
+                        .manifest(m -> ((ObjectNode) m.at("/outputs/0")).put("name", "scores")),
+                "the graph has the output 'scores' of the manifest");
+    }
+
+    @Test
+    void refusesAFileThatIsNoGraph() {
+        TestBundle bundle = TestBundle.copyOf(TestBundle.SENTIMENT, temp);
+        bundle.manifest(m -> ((ObjectNode) m.at("/variants/fp32")).put("file", "tokenizer.json"));
+        assertRefused(
+                bundle.manifest(m -> m.put("default_variant", "fp32")),
+                "tokenizer.json is a graph that this ONNX Runtime can load");
+    }
+
+    @Test
+    void refusesATaskOfALaterRelease() {
+        assertRefused(
+                TestBundle.copyOf(TestBundle.SENTIMENT, temp)
+                        .manifest(m -> m.put("task", "token-classification")),
+                "the task is one that this release answers");
+    }
+
+    @Test
+    void refusesOtherGoldenIds() {
+        assertRefused(
+                TestBundle.copyOf(TestBundle.SENTIMENT, temp)
+                        .file("golden.jsonl", t -> t.replaceFirst("\"input_ids\": ?\\[", "$09,")),
+                "the tokenizer gives the golden ids [9, ");
+    }
+
+    @Test
+    void refusesAnotherGoldenScore() {
+        assertRefused(
+                TestBundle.copyOf(TestBundle.SENTIMENT, temp)
+                        .file(
+                                "golden.jsonl",
+                                t -> t.replaceFirst("\"score\": ?[0-9.]+", "\"score\":0.1")),
+                "with probability 0.1 within ");
+    }
+
+    @Test
+    void refusesAnotherGoldenTranslation() {
+        assertRefused(
+                TestBundle.copyOf(TestBundle.TRANSLATION, temp)
+                        .file("golden.jsonl", t -> t.replaceAll("\"output\": ?\"", "$0other ")),
+                "gives the golden answer for a share of at least ");
+    }
+
+    @Test
+    void decodingOptionsDoNotDisturbTheGoldenAnswers() throws Exception {
+        try (InferencePipeline pipeline =
+                InferencePipeline.acquire(
+                        TRANSLATION,
+                        CPU.toBuilder().numBeams(1).lengthPenalty(0f).maxNewTokens(3).build())) {
+            Prediction.Generation answer = (Prediction.Generation) answer(pipeline, "abcdefghij");
+            assertThat(answer.outputTokens()).isLessThanOrEqualTo(3);
+        }
+    }
+
+    private static void assertRefused(TestBundle bundle, String rule) {
+        assertThatThrownBy(() -> InferencePipeline.acquire(bundle.folder(), CPU))
+                .isInstanceOfSatisfying(
+                        BundleException.class,
+                        refusal -> {
+                            assertThat(refusal.rule()).contains(rule);
+                            assertThat(refusal.seen()).isNotBlank();
+                            assertThat(refusal.nextStep()).isNotBlank();
+                        });
+    }
+
+    private static void assertSame(Prediction expected, Prediction actual) {
+        if (expected instanceof Prediction.Classification one
+                && actual instanceof Prediction.Classification other) {
+            assertThat(other.label()).isEqualTo(one.label());
+            assertThat(other.score()).isCloseTo(one.score(), within(1e-5f));
+        } else if (expected instanceof Prediction.Generation one
+                && actual instanceof Prediction.Generation other) {
+            assertThat(other.text()).isEqualTo(one.text());
+            assertThat(other.outputTokens()).isEqualTo(one.outputTokens());
+            assertThat(other.score()).isCloseTo(one.score(), within(1e-4f));
+        }
+    }
+
+    private static Prediction answer(InferencePipeline pipeline, String text)
+            throws InterruptedException, ExecutionException {
+        return pipeline.submit(TextInput.of(text)).get();
+    }
+
+    private static String randomText(Random random, int words) {
+        StringBuilder text = new StringBuilder();
+        for (int i = 0; i < words; i++) {
+            text.append(i == 0 ? "" : " ");
+            for (int c = 1 + random.nextInt(6); c > 0; c--) {
+                text.append((char) ('a' + random.nextInt(26)));
+            }
+        }
+        return text.toString();
+    }
+}

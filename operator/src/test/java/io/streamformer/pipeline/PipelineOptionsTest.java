@@ -1,0 +1,128 @@
+package io.streamformer.pipeline;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.streamformer.inference.Device;
+import io.streamformer.inference.GenerationOptions;
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.ObjectInputStream;
+import java.io.ObjectOutputStream;
+import java.time.Duration;
+import java.util.Map;
+import java.util.function.UnaryOperator;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+
+class PipelineOptionsTest {
+
+    private static final PipelineOptions OTHER =
+            PipelineOptions.builder()
+                    .variant("int8")
+                    .device(Device.cuda(1))
+                    .maxBatchRows(64)
+                    .maxBatchTokens(8192)
+                    .maxDelay(Duration.ofMillis(10))
+                    .runThreads(4)
+                    .intraOpThreads(2)
+                    .numBeams(4)
+                    .lengthPenalty(0.6f)
+                    .maxNewTokens(100)
+                    .providerOptions(Map.of("gpu_mem_limit", "1000000"))
+                    .build();
+
+    @Test
+    void hasTheseDefaults() {
+        assertThat(PipelineOptions.builder().build())
+                .isEqualTo(PipelineOptions.defaults())
+                .isEqualTo(
+                        new PipelineOptions(
+                                null,
+                                Device.AUTO,
+                                32,
+                                4096,
+                                Duration.ofMillis(3),
+                                0,
+                                1,
+                                null,
+                                null,
+                                null,
+                                Map.of()));
+    }
+
+    @Test
+    void setsEachOption() {
+        assertThat(OTHER)
+                .isEqualTo(
+                        new PipelineOptions(
+                                "int8",
+                                Device.cuda(1),
+                                64,
+                                8192,
+                                Duration.ofMillis(10),
+                                4,
+                                2,
+                                4,
+                                0.6f,
+                                100,
+                                Map.of("gpu_mem_limit", "1000000")))
+                .isEqualTo(OTHER.toBuilder().build());
+    }
+
+    @Test
+    void travelsWithAJob() throws Exception {
+        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+        try (ObjectOutputStream out = new ObjectOutputStream(bytes)) {
+            out.writeObject(OTHER);
+        }
+        try (ObjectInputStream in =
+                new ObjectInputStream(new ByteArrayInputStream(bytes.toByteArray()))) {
+            assertThat(in.readObject()).isEqualTo(OTHER);
+        }
+    }
+
+    static Stream<Arguments> brokenOptions() {
+        return Stream.of(
+                broken(b -> b.maxBatchRows(0), "maxBatchRows is at least 1, seen 0"),
+                broken(b -> b.maxBatchTokens(0), "maxBatchTokens is at least 1, seen 0"),
+                broken(b -> b.maxDelay(Duration.ofNanos(-1)), "maxDelay is 0 to 1 minute"),
+                broken(b -> b.maxDelay(Duration.ofHours(1)), "maxDelay is 0 to 1 minute"),
+                broken(b -> b.runThreads(-1), "runThreads is at least 0, seen -1"),
+                broken(b -> b.intraOpThreads(0), "intraOpThreads is at least 1, seen 0"),
+                broken(b -> b.numBeams(17), "numBeams is 1 to 16, seen 17"),
+                broken(b -> b.lengthPenalty(Float.NaN), "lengthPenalty is a finite number"),
+                broken(b -> b.maxNewTokens(0), "maxNewTokens is at least 1, seen 0"));
+    }
+
+    @ParameterizedTest
+    @MethodSource("brokenOptions")
+    void refusesABrokenOption(UnaryOperator<PipelineOptions.Builder> change, String message) {
+        assertThatThrownBy(() -> change.apply(PipelineOptions.builder()).build())
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining(message);
+    }
+
+    @Test
+    void replacesDecodingDefaults() {
+        GenerationOptions defaults = new GenerationOptions(1, 1f, 0, 100, 1.5, 10);
+
+        assertThat(PipelineOptions.defaults().generation(defaults)).isEqualTo(defaults);
+        assertThat(OTHER.generation(defaults))
+                .isEqualTo(new GenerationOptions(4, 0.6f, 0, 100, 1.5, 10));
+        assertThatThrownBy(
+                        () ->
+                                PipelineOptions.builder()
+                                        .maxNewTokens(101)
+                                        .build()
+                                        .generation(defaults))
+                .hasMessageContaining("maxNewTokens is at most the bundle's 100, seen 101");
+    }
+
+    private static Arguments broken(UnaryOperator<PipelineOptions.Builder> change, String message) {
+        return Arguments.of(change, message);
+    }
+}

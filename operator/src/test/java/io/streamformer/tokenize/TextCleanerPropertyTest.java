@@ -1,0 +1,24 @@
+package io.streamformer.tokenize;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import net.jqwik.api.ForAll;
+import net.jqwik.api.Property;
+import net.jqwik.api.constraints.IntRange;
+import net.jqwik.api.constraints.StringLength;
+
+class TextCleanerPropertyTest {
+
+    @Property
+    void aCutTextIsAPartOfTheTextAndWellFormedWhereTheTextWas(
+            @ForAll @StringLength(max = 60) String text,
+            @ForAll @IntRange(min = 1, max = 40) int max) {
+        String clean = TextCleaner.replaceLoneSurrogates(text);
+
+        String cut = TextCleaner.cut(clean, max);
+
+        assertThat(cut.length()).isLessThanOrEqualTo(max);
+        assertThat(clean).contains(cut);
+        assertThat(TextCleaner.replaceLoneSurrogates(cut)).isEqualTo(cut);
+    }
+}
