@@ -12,7 +12,8 @@ import java.util.List;
  *
  * <p>Rows wait in one queue per length, so that the pool is sorted by length without ever being
  * sorted. A batch is the stretch of that order around the row that waits longest: it grows to the
- * side that adds the least padding until it is full, hence no row is ever passed over for good.
+ * side that adds the least padding until it is full or padding costs too much. Each batch holds the
+ * oldest row, hence none is ever passed over for good.
  */
 final class BatchPolicy<R extends BatchRow> {
 
@@ -20,6 +21,11 @@ final class BatchPolicy<R extends BatchRow> {
     // costs little to wait for company, with a short one there is nothing to gain.
     private static final int DELAY_SHARE = 4;
     private static final int SMOOTHING = 8;
+
+    // A batch of at least a quarter of its rows stops growing where padding would pass this share:
+    // what is left out finds better company a batch later.
+    private static final double MAX_PADDING_SHARE = 0.2;
+    private static final int FEW_ROWS = 4;
 
     private static final Comparator<BatchRow> LONGEST_FIRST =
             Comparator.comparingInt(BatchRow::length).reversed();
@@ -110,18 +116,37 @@ final class BatchPolicy<R extends BatchRow> {
         int shortest = oldest.length();
         int longest = shortest;
         // The oldest row is served even where a learned ceiling is below its own length.
-        take(shortest, Math.max(1, capacity(longest)), batch);
-        for (int length = nextLength(shortest, longest, batch.size());
-                length >= 0;
-                length = nextLength(shortest, longest, batch.size())) {
-            int most = capacity(Math.max(longest, length)) - batch.size();
-            if (take(length, most, batch) > 0) {
+        int tokens = shortest * take(shortest, Math.max(1, capacity(longest)), batch);
+        while (true) {
+            int length = nextLength(shortest, longest, batch.size());
+            int most = length < 0 ? 0 : worthTaking(length, longest, batch.size(), tokens);
+            if (most == 0) {
+                batch.sort(LONGEST_FIRST);
+                return batch;
+            }
+            int taken = take(length, most, batch);
+            tokens += taken * length;
+            if (taken > 0) {
                 shortest = Math.min(shortest, length);
                 longest = Math.max(longest, length);
             }
         }
-        batch.sort(LONGEST_FIRST);
-        return batch;
+    }
+
+    /**
+     * Rows of a length to add to a batch: as many as fit while its padding stays small. A batch
+     * that is still short of rows takes them at any price, because a run costs something by itself.
+     */
+    private int worthTaking(int length, int longest, int rows, int tokens) {
+        int padded = Math.max(longest, length);
+        int most = Math.min(capacity(padded) - rows, byLength.get(length).size());
+        int atAnyPrice = Math.min(most, limits.maxRows() / FEW_ROWS - rows);
+        int take = most;
+        while (take > Math.max(0, atAnyPrice)
+                && tokens + take * length < (1 - MAX_PADDING_SHARE) * padded * (rows + take)) {
+            take--;
+        }
+        return take;
     }
 
     /** The neighbouring length that adds the least padding; -1 where no further row fits. */

@@ -32,7 +32,11 @@ class BatchPolicyTest {
                 "budget counts the padding; 9; 12; 2 7 2; 2 2 | 7",
                 "budget of the longer row; 3; 12; 5 6 6; 6 5 | 6",
                 "longest row alone; 9; 12; 12 1 1; 12 | 1 1",
-                "the oldest is not passed over; 2; 100; 50 1 1 1 1; 50 1 | 1 1 | 1",
+                "the oldest is not passed over; 2; 100; 50 1 1 1 1; 50 | 1 1 | 1 1",
+                "a batch of few rows takes padding; 8; 1000; 9 50; 50 9",
+                "a batch of a quarter does not; 8; 1000; 9 9 50; 9 9 | 50",
+                "until it costs too much; 8; 1000; 9 9 10 8 6 5; 9 9 8 6 5 | 10",
+                "many longer rows outweigh it; 8; 1000; 6 6 10 10 10 10; 10 10 10 10 6 6",
             })
     void formsBatches(String name, int maxRows, int maxTokens, String lengths, String expected) {
         BatchPolicy<FakeRow> policy = policy(maxRows, maxTokens, Duration.ZERO);
@@ -59,7 +63,7 @@ class BatchPolicyTest {
     @Test
     void dropsAbandonedRows() {
         BatchPolicy<FakeRow> policy = policy(3, 100, Duration.ZERO);
-        List<FakeRow> rows = add(policy, "5 5 5 7 9");
+        List<FakeRow> rows = add(policy, "5 5 5 7 6");
         rows.get(0).abandon();
         rows.get(2).abandon();
         rows.get(3).abandon();
