@@ -3,8 +3,12 @@
     python tests/make_tiny_bundles.py OUT
 
 writes OUT/{tiny-sentiment,tiny-translation}/ as model folders and
-OUT/bundles/{tiny-sentiment,tiny-translation} as bundles with the variants fp32 and int8. With torch
-and transformers installed their answers are the golden ones, otherwise the fp32 graph's are.
+OUT/bundles/{tiny-sentiment,tiny-translation} as bundles with the variants fp32 and int8. It needs
+torch and transformers, whose answers it stores: golden.jsonl in the bundles, answers.json in the
+model folders. The results lie in tests/models and in the operator's test resources:
+
+    cp -r OUT/tiny-* tests/models/
+    cp -r OUT/bundles/* ../operator/src/test/resources/bundles/
 """
 
 from __future__ import annotations
@@ -211,12 +215,65 @@ def _write(folder: Path, config: dict, make: Maker, tokenizer: Tokenizer, settin
 
 
 def _json(path: Path, content: dict) -> None:
-    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    text = json.dumps(content, indent=None if path.stem == "answers" else 2)
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+# How the stored sequences were searched.
+SEARCHES = (
+    {"num_beams": 1, "length_penalty": 1.0, "min_new_tokens": 0},
+    {"num_beams": 1, "length_penalty": 1.0, "min_new_tokens": 6},
+    {"num_beams": 4, "length_penalty": 1.0, "min_new_tokens": 0},
+    {"num_beams": 4, "length_penalty": 0.6, "min_new_tokens": 6},
+)
+MAX_NEW_TOKENS = 20
+
+
+def store_answers(folder: Path) -> None:
+    """answers.json: rows of ids with transformers' logits, or its sequences and scores."""
+    import torch
+    from transformers import AutoModelForSeq2SeqLM, AutoModelForSequenceClassification
+
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    texts = ["no", "the dog and the cat sleep on the street", "Is this a good book or a bad one?"]
+    rows = [tokenizer.encode(text).ids for text in texts]
+    if "sentiment" in folder.name:
+        model = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32)
+        logits = [model(input_ids=torch.tensor([row])).logits[0].tolist() for row in rows]
+        _json(folder / "answers.json", {"rows": rows, "logits": logits})
+        return
+    model = AutoModelForSeq2SeqLM.from_pretrained(folder, dtype=torch.float32)
+    model.generation_config.max_length = None
+    searches = []
+    for search in SEARCHES:
+        found = []
+        for row in rows:
+            beams = search["num_beams"]
+            settings = dict(search)
+            if beams == 1:
+                del settings["length_penalty"]
+            output = model.generate(
+                input_ids=torch.tensor([row]),
+                max_new_tokens=MAX_NEW_TOKENS,
+                num_return_sequences=beams,
+                output_scores=True,
+                return_dict_in_generate=True,
+                **settings,
+            )
+            answer = {"sequences": output.sequences[:, 1:].tolist()}
+            if beams > 1:
+                answer["scores"] = output.sequences_scores.tolist()
+            found.append(answer)
+        searches.append({**search, "answers": found})
+    content = {"rows": rows, "max_new_tokens": MAX_NEW_TOKENS, "searches": searches}
+    _json(folder / "answers.json", content)
 
 
 def main(out: Path) -> None:
     sentiment(out / "tiny-sentiment")
     translation(out / "tiny-translation")
+    for name in ("tiny-sentiment", "tiny-translation"):
+        store_answers(out / name)
     common = {
         "variants": (Variant.INT8, Variant.FP32),
         "languages": ("en",),

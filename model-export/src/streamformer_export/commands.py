@@ -57,6 +57,13 @@ def export(
     max_length_offset: Annotated[
         int, typer.Option(min=0, help="Output tokens allowed on top.")
     ] = 16,
+    calibrate: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Texts that fix the scales of int8, repeatable, in the forms of evaluate --data; "
+            "take training data. By default the golden texts."
+        ),
+    ] = None,
     golden_texts: Annotated[
         Path | None, typer.Option(help="Golden texts, one per line; by default a list in English.")
     ] = None,
@@ -85,6 +92,7 @@ def export(
             max_new_tokens=max_new_tokens,
             max_length_factor=max_length_factor,
             max_length_offset=max_length_offset,
+            calibrate=tuple(calibrate or ()),
             golden_texts=golden_texts,
             answers=answers,
         )
@@ -145,6 +153,7 @@ def evaluate(
     """Measure a bundle through ONNX Runtime: accuracy, or sacreBLEU with its signature."""
     from streamformer_export import evaluate as module
     from streamformer_export.bundle import Bundle
+    from streamformer_export.datasets import read_data
     from streamformer_export.errors import ExportError
 
     with _errors_to_exit_code():
@@ -153,7 +162,7 @@ def evaluate(
                 "--write records figures of whole data sets: --limit is set. Drop one."
             )
         read = Bundle.read(bundle)
-        sets = [module.read_data(option, read, limit) for option in data]
+        sets = [read_data(option, read, limit) for option in data]
         results = []
         for name in variant or read.manifest["variants"]:
             for one in sets:

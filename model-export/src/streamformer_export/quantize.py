@@ -1,15 +1,25 @@
-"""How the matrices of a graph are stored and multiplied: one scheme per variant."""
+"""How the matrices of a graph are stored and multiplied: one scheme per variant.
+
+docs/graphs.md compares the schemes and has the figures.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from streamformer_export.graph.builder import Graph
+from streamformer_export.errors import ExportError
+from streamformer_export.graph.builder import FLOAT, Graph
 
-# The 8-bit zero that MatMulNBits assumes.
-ZERO_POINT = 128
+# Processors without VNNI add pairs of products of uint8 and int8 in 16 bits: 2 x 255 x 63 still
+# fits, so that the sums are exact everywhere.
+WEIGHT_LEVELS = 63
+TABLE_LEVELS = 127
+
+# Shares of the seen range that are tried as the quantized range.
+CLIPS = np.linspace(1.0, 0.3, 36)
 
 
 @dataclass(frozen=True)
@@ -31,6 +41,11 @@ class Table:
     name: str
     rows: np.ndarray
 
+    @property
+    def projection(self) -> str:
+        """Name of the table as the matrix that gives one logit per entry."""
+        return f"{self.name}.projection"
+
 
 class Scheme:
     """float32: what the other schemes change."""
@@ -41,91 +56,124 @@ class Scheme:
         """x (..., in) times the weight; the bias is left to the caller."""
         return g.op("MatMul", x, g.weight(f"{linear.name}.weight", linear.weight))
 
+    def linear(self, g: Graph, linear: Linear, x: str) -> str:
+        """x (..., in) times the weight, plus the bias."""
+        return g.op("Add", self.matmul(g, linear, x), linear.bias_of(g))
+
     def lookup(self, g: Graph, table: Table, ids: str) -> str:
         """Rows of the table: (..., width)."""
-        return g.op("Gather", g.weight(table.name, table.rows), ids)
+        return g.op("Gather", g.shared(table.name, table.rows), ids)
 
-    def project(self, g: Graph, table: Table, x: str) -> str:
-        """x (..., width) times the transposed table: (..., entries)."""
-        return g.op("FusedMatMul", x, g.weight(table.name, table.rows), transB=1)
+    def project(self, g: Graph, table: Table, x: str, bias: np.ndarray) -> str:
+        """x (..., width) times the transposed table, plus `bias` (entries)."""
+        logits = g.op("FusedMatMul", x, g.weight(table.name, table.rows), transB=1)
+        if not bias.any():
+            return logits
+        return g.op("Add", logits, g.weight(f"{table.projection}.bias", bias))
 
 
-class EightBit(Scheme):
-    """8-bit weights in blocks along the inputs, activations quantized per row and block.
+class Observer(Scheme):
+    """float32 that also gives the input of every matrix product as an output of the graph."""
 
-    The arithmetic is MatMulNBits' accuracy level 4. Each row is quantized by itself, so its
-    result never depends on its neighbours. Tables are 8-bit with the same scales.
+    def __init__(self) -> None:
+        self.seen: dict[str, str] = {}
+
+    def matmul(self, g: Graph, linear: Linear, x: str) -> str:
+        self._observe(g, linear.name, x)
+        return super().matmul(g, linear, x)
+
+    def project(self, g: Graph, table: Table, x: str, bias: np.ndarray) -> str:
+        self._observe(g, table.projection, x)
+        return super().project(g, table, x, bias)
+
+    def _observe(self, g: Graph, name: str, x: str) -> None:
+        g.output(f"input of {name}", x, FLOAT, (None, None, None))
+        self.seen[f"input of {name}"] = name
+
+
+@dataclass(frozen=True)
+class Range:
+    """What uint8 stands for: (value - zero_point) x scale."""
+
+    scale: float
+    zero_point: int
+
+
+class Static(Scheme):
+    """7-bit weights per column, and activations in 8 bits by a scale that calibration fixed.
+
+    A fixed scale makes each row's answer its own; sums of 8-bit products are exact.
     """
 
     description = (
-        "8-bit weights and embeddings in blocks; each row's activations are quantized by themselves"
+        "7-bit weights with a scale per output, 8-bit activations with scales fixed by "
+        "calibration, 8-bit embeddings with a scale per row; norms, softmax and a classifier's "
+        "head in float32"
     )
 
-    def __init__(self, block: int = 128) -> None:
-        self.block = block
-
-    def _block_size(self, width: int) -> int:
-        block = self.block
-        while block > 16 and block > width:
-            block //= 2
-        return block
-
-    def _packed(self, g: Graph, name: str, rows: np.ndarray) -> tuple[str, str, int]:
-        block = self._block_size(rows.shape[1])
-        packed, scales = quantize_blocks(rows, block)
-        return (
-            g.weight(f"{name}.quantized", packed),
-            g.weight(f"{name}.scales", scales),
-            block,
-        )
-
-    def _multiply(self, g: Graph, name: str, rows: np.ndarray, x: str) -> str:
-        packed, scales, block = self._packed(g, name, rows)
-        entries, width = rows.shape
-        return g.op(
-            "MatMulNBits",
-            x,
-            packed,
-            scales,
-            K=width,
-            N=entries,
-            bits=8,
-            block_size=block,
-            accuracy_level=4,
-        )
+    def __init__(self, ranges: Mapping[str, Range]) -> None:
+        self._ranges = ranges
+        self._quantized: dict[tuple[int, str, Range], str] = {}
 
     def matmul(self, g: Graph, linear: Linear, x: str) -> str:
-        return self._multiply(g, linear.name, linear.weight.T, x)
+        return self._multiply(g, linear.name, linear.weight, x)
 
-    def project(self, g: Graph, table: Table, x: str) -> str:
-        return self._multiply(g, table.name, table.rows, x)
+    def linear(self, g: Graph, linear: Linear, x: str) -> str:
+        return self._multiply(g, linear.name, linear.weight, x, linear.bias_of(g))
+
+    def project(self, g: Graph, table: Table, x: str, bias: np.ndarray) -> str:
+        name = f"{table.projection}.bias"
+        added = g.weight(name, bias) if bias.any() else ""
+        return self._multiply(g, table.projection, table.rows.T, x, added)
 
     def lookup(self, g: Graph, table: Table, ids: str) -> str:
-        packed, scales, block = self._packed(g, table.name, table.rows)
-        entries, width = table.rows.shape
-        blocks = -(-width // block)
-        values = g.op("Cast", g.op("Gather", packed, ids), to=1)
-        values = g.op("Sub", values, g.float(ZERO_POINT))
-        # (..., blocks, block) x (..., blocks, 1)
-        scale_rows = g.op("Reshape", scales, g.ints(entries, blocks, 1))
-        values = g.op("Mul", values, g.op("Gather", scale_rows, ids))
-        values = g.op("Reshape", values, g.ints(0, 0, blocks * block))
-        if blocks * block != width:
-            values = g.op("Slice", values, g.ints(0), g.ints(width), g.ints(-1))
-        return values
+        values, scales = quantize_columns(table.rows.T, TABLE_LEVELS)
+        rows = g.op("Gather", g.shared(f"{table.name}.quantized", values.T), ids)
+        scale = g.op("Gather", g.shared(f"{table.name}.scales", scales[:, None]), ids)
+        return g.op("Mul", g.op("Cast", rows, to=FLOAT), scale)
+
+    def _multiply(self, g: Graph, name: str, weight: np.ndarray, x: str, bias: str = "") -> str:
+        values, scales = quantize_columns(weight)
+        try:
+            seen = self._ranges[name]
+        except KeyError:
+            raise ExportError(
+                f"Calibration has seen the input of every matrix: {name} is missing. This is a bug."
+            ) from None
+        scale, zero = g.float(seen.scale), g.constant(seen.zero_point, np.uint8)
+        key = (id(g), x, seen)
+        if key not in self._quantized:
+            self._quantized[key] = g.op("QuantizeLinear", x, scale, zero)
+        inputs = [
+            self._quantized[key],
+            g.weight(f"{name}.quantized", values),
+            scale,
+            g.weight(f"{name}.scales", scales),
+            zero,
+        ]
+        return g.op("MatMulIntegerToFloat", *inputs, *(["", bias] if bias else []))
 
 
-def quantize_blocks(rows: np.ndarray, block: int) -> tuple[np.ndarray, np.ndarray]:
-    """Symmetric 8-bit blocks of `rows` (entries, width).
-
-    Returns values (entries, blocks, block) around ZERO_POINT, and scales (entries x blocks).
-    """
-    entries, width = rows.shape
-    blocks = -(-width // block)
-    padded = np.zeros((entries, blocks * block), np.float32)
-    padded[:, :width] = rows
-    padded = padded.reshape(entries, blocks, block)
-    scales = np.abs(padded).max(axis=2) / 127
+def quantize_columns(
+    weight: np.ndarray, levels: int = WEIGHT_LEVELS
+) -> tuple[np.ndarray, np.ndarray]:
+    """Symmetric columns of `weight` (in, out): int8 up to +-levels (in, out), scales (out)."""
+    scales = np.abs(weight).max(axis=0) / levels
     safe = np.where(scales == 0, 1, scales)
-    quantized = np.clip(np.rint(padded / safe[:, :, None]), -127, 127) + ZERO_POINT
-    return quantized.astype(np.uint8), scales.astype(np.float32).reshape(-1)
+    return np.rint(weight / safe).astype(np.int8), scales.astype(np.float32)
+
+
+def choose_range(values: np.ndarray) -> Range:
+    """The range that loses least when `values` are rounded to 8 bits, by mean squared error."""
+    low, high = min(float(values.min()), 0.0), max(float(values.max()), 0.0)
+    if low == high:
+        return Range(1.0, 0)
+    best, chosen = np.inf, Range(1.0, 0)
+    for clip in CLIPS:
+        scale = np.float32((high - low) * clip / 255)
+        zero = int(np.clip(np.rint(-low * clip / scale), 0, 255))
+        rounded = np.clip(np.rint(values / scale) + zero, 0, 255)
+        error = float(np.square((rounded - zero) * scale - values).mean())
+        if error < best:
+            best, chosen = error, Range(float(scale), zero)
+    return chosen

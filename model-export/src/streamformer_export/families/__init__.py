@@ -39,6 +39,8 @@ class Model:
     max_positions: int
     pad_token_id: int
     build: Callable[[Scheme], Graph]
+    # Reads an answer instead of searching one; a classifier's is its only graph.
+    build_scorer: Callable[[Scheme], Graph]
     labels: tuple[str, ...] = ()
     rules: Rules | None = None
     defaults: Defaults | None = None

@@ -78,6 +78,7 @@ def read(folder: Path) -> Model:
         pad_token_id=sizes.padding_id,
         labels=sizes.labels,
         build=lambda scheme: build(sizes, weights, scheme),
+        build_scorer=lambda scheme: build(sizes, weights, scheme),
     )
 
 

@@ -14,6 +14,7 @@ from streamformer_export.graph import decode
 from streamformer_export.graph.builder import FLOAT, INT32, INT64, Graph
 from streamformer_export.graph.layers import (
     ACTIVATIONS,
+    HIDDEN,
     add_and_norm,
     attention,
     feed_forward,
@@ -105,6 +106,7 @@ def read(folder: Path) -> Model:
         rules=rules,
         defaults=defaults,
         build=lambda scheme: _Builder(sizes, weights, scheme).build(rules),
+        build_scorer=lambda scheme: _Builder(sizes, weights, scheme).build_scorer(),
     )
 
 
@@ -150,6 +152,34 @@ class _Builder:
         self.weights.refuse_rest()
         return g
 
+    def build_scorer(self) -> Graph:
+        """The same model reading a given answer: logits (batch, target, vocabulary)."""
+        g = Graph("marian-scorer")
+        ids = g.input("input_ids", INT64, ("batch", "source"))
+        mask = g.input("attention_mask", INT64, ("batch", "source"))
+        answer = g.input("decoder_input_ids", INT64, ("batch", "target"))
+        key_mask = g.op("Cast", mask, to=INT32)
+        source = self._encode(g, ids, key_mask)
+        order = g.op("Range", g.int(0), g.op("Squeeze", g.op("Shape", answer, start=1)), g.int(1))
+        later = g.op(
+            "Less", g.op("Unsqueeze", order, g.ints(1)), g.op("Unsqueeze", order, g.ints(0))
+        )
+        causal = g.op("Where", later, g.float(HIDDEN), g.float(0))
+        # A step of a search whose beams are the tokens of the answer, each seeing the earlier ones.
+        logits, _ = self._step(
+            g,
+            answer,
+            order,
+            g.op("Unsqueeze", causal, g.ints(0, 1)),
+            [
+                *self._empty_caches(g, ids),
+                key_mask,
+                *(value for value, _, _ in self._source_caches(g, source)),
+            ],
+        )
+        g.output("logits", logits, FLOAT, ("batch", "target", "vocabulary"))
+        return g
+
     def _encode(self, g: Graph, ids: str, key_mask: str) -> str:
         """(batch, source) → (batch, source, width)."""
         length = g.op("Shape", ids, start=1, end=2)
@@ -176,7 +206,7 @@ class _Builder:
         for i in range(self.sizes.decoder_layers):
             for part in ("k_proj", "v_proj"):
                 linear = self._linear(f"model.decoder.layers.{i}.encoder_attn.{part}")
-                x = g.op("Add", self.scheme.matmul(g, linear, source), linear.bias_of(g))
+                x = self.scheme.linear(g, linear, source)
                 heads = split_heads(g, x, self.sizes.decoder_heads, self.sizes.width)
                 caches.append((heads, FLOAT, 4))
         return caches
@@ -203,15 +233,12 @@ class _Builder:
             present += grown
             x = self._close_attention(g, name, "self_attn", mixed, x)
             linear = self._linear(f"{name}.encoder_attn.q_proj")
-            query = g.op("Add", self.scheme.matmul(g, linear, x), linear.bias_of(g))
+            query = self.scheme.linear(g, linear, x)
             mixed = attention(g, query, *source[pair], heads, key_mask=key_mask)
             x = self._close_attention(g, name, "encoder_attn", mixed, x)
             x = self._feed_forward(g, name, x)
-        logits = self.scheme.project(g, self.table, x)
         bias = self.weights["final_logits_bias"][0]
-        if bias.any():
-            logits = g.op("Add", logits, g.weight("final_logits_bias", bias))
-        return logits, present
+        return self.scheme.project(g, self.table, x, bias), present
 
     def _positions(self, g: Graph) -> str:
         return g.shared("positions", self.positions)

@@ -19,7 +19,6 @@ CONTRIB_OPERATORS = frozenset(
         "BiasGelu",
         "FusedMatMul",
         "MatMulIntegerToFloat",
-        "MatMulNBits",
         "MultiHeadAttention",
         "SkipLayerNormalization",
     }

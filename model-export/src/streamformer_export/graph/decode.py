@@ -159,7 +159,7 @@ def search(
                     logits,
                     g.op("Gather", g.op("Reshape", allowed, g.ints(2, -1)), early),
                 )
-            total = g.op("ReduceLogSumExp", logits, g.ints(-1), keepdims=1)
+            logits = g.op("LogSoftmax", logits, axis=-1)
             values, tokens = g.op("TopK", logits, per_beam, outputs=2, axis=-1)
             ban = g.op(
                 "Gather",
@@ -168,7 +168,7 @@ def search(
             )
             position = g.op("Add", position, g.int(1))
             at_limit = g.op("GreaterOrEqual", position, limit_column)
-            values = g.op("Add", g.op("Sub", values, total), ban)
+            values = g.op("Add", values, ban)
             if rules.force_end:
                 last = g.op("Unsqueeze", at_limit, g.ints(2))
                 values = g.op("Where", last, only_first, values)

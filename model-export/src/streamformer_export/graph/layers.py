@@ -35,11 +35,10 @@ def add_and_norm(
     return g.op("SkipLayerNormalization", *inputs, epsilon=epsilon)
 
 
-def activation(g: Graph, kind: str, x: str, bias: str) -> str:
-    """`kind` of x + bias; gelu is the exact one, with the error function."""
+def activation(g: Graph, kind: str, x: str) -> str:
+    """`kind` of x; gelu is the exact one, with the error function."""
     if kind == "gelu":
-        return g.op("BiasGelu", x, bias)
-    x = g.op("Add", x, bias)
+        return g.op("Gelu", x)
     if kind == "relu":
         return g.op("Relu", x)
     if kind in ("swish", "silu"):
@@ -59,7 +58,10 @@ def feed_forward(
     x: str,
 ) -> tuple[str, str]:
     """activation(x W1 + b1) W2; returns it and b2, which the next add_and_norm adds."""
-    inner = activation(g, kind, scheme.matmul(g, first, x), first.bias_of(g))
+    if kind == "gelu":
+        inner = g.op("BiasGelu", scheme.matmul(g, first, x), first.bias_of(g))
+    else:
+        inner = activation(g, kind, scheme.linear(g, first, x))
     return scheme.matmul(g, second, inner), second.bias_of(g)
 
 

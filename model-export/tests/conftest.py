@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from graphs import random_rows
+from streamformer_export.calibrate import calibrate
+from streamformer_export.export import Settings, Variant, export
+from streamformer_export.quantize import Scheme, Static
+
+MODELS = Path(__file__).parent / "models"
+
+
+@pytest.fixture(scope="session")
+def sentiment_folder() -> Path:
+    return MODELS / "tiny-sentiment"
+
+
+@pytest.fixture(scope="session")
+def translation_folder() -> Path:
+    return MODELS / "tiny-translation"
+
+
+@pytest.fixture(scope="session", params=["fp32", "int8"])
+def scheme_of(request):
+    """A function from a model to the scheme of one variant."""
+
+    def scheme(model) -> Scheme:
+        if request.param == "fp32":
+            return Scheme()
+        return Static(calibrate(model, random_rows(8, 300, seed=0), "test"))
+
+    return scheme
+
+
+@pytest.fixture(scope="session")
+def bundles(tmp_path_factory) -> Path:
+    """Bundles of both tiny models with both variants, written without torch."""
+    out = tmp_path_factory.mktemp("bundles")
+    for name in ("tiny-sentiment", "tiny-translation"):
+        settings = Settings(
+            name=name, variants=(Variant.INT8, Variant.FP32), source="test", license="test"
+        )
+        export(MODELS / name, out / name, settings)
+    return out
+
+
+@pytest.fixture
+def copied(tmp_path):
+    """A function that copies a model folder and changes its config.json or another JSON file."""
+
+    def copy(folder: Path, file: str = "config.json", **changes) -> Path:
+        target = tmp_path / folder.name
+        shutil.copytree(folder, target, dirs_exist_ok=True)
+        content = json.loads((target / file).read_text())
+        content.update(changes)
+        (target / file).write_text(json.dumps(content))
+        return target
+
+    return copy

@@ -1,0 +1,124 @@
+"""The graphs of the tiny models against stored answers of transformers; no torch."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from graphs import padded, random_rows, search, session
+from streamformer_export.families import read_model
+from streamformer_export.quantize import Scheme
+
+
+def test_classifier_gives_the_stored_logits(sentiment_folder):
+    stored = json.loads((sentiment_folder / "answers.json").read_text())
+    graph = session(read_model(sentiment_folder).build(Scheme()))
+    feed = padded(stored["rows"], padding=0, more=3)
+    feed["token_type_ids"] = np.zeros_like(feed["input_ids"])
+    logits = graph.run(None, feed)[0]
+    np.testing.assert_allclose(logits, stored["logits"], atol=1e-4)
+
+
+def test_translator_gives_the_stored_sequences_and_scores(translation_folder):
+    stored = json.loads((translation_folder / "answers.json").read_text())
+    model = read_model(translation_folder)
+    graph = session(model.build(Scheme()))
+    rows, most = stored["rows"], stored["max_new_tokens"]
+    for one in stored["searches"]:
+        beams = one["num_beams"]
+        settings = search(most, len(rows), beams, one["length_penalty"], one["min_new_tokens"])
+        sequences, scores = graph.run(None, padded(rows, model.pad_token_id, more=2) | settings)
+        for i, answer in enumerate(one["answers"]):
+            for j, expected in enumerate(answer["sequences"]):
+                found = sequences[i, j].tolist()
+                assert found[: len(expected)] == expected
+                assert set(found[len(expected) :]) <= {model.pad_token_id}
+            if beams > 1:
+                np.testing.assert_allclose(scores[i], answer["scores"], atol=1e-4)
+
+
+@pytest.mark.parametrize("beams", [1, 4])
+@pytest.mark.parametrize("size", [3, 17])
+def test_translation_of_a_row_is_its_own(translation_folder, scheme_of, beams, size):
+    model = read_model(translation_folder)
+    graph = session(model.build(scheme_of(model)))
+    rows = random_rows(34, 300, seed=size)
+    # Each row its own limit, as in a bundle.
+    limits = [2 * len(row) + 3 for row in rows]
+    alone = []
+    for row, limit in zip(rows, limits, strict=True):
+        sequences, scores = graph.run(
+            None, padded([row], model.pad_token_id) | search(limit, 1, beams)
+        )
+        alone.append((sequences[0], scores[0]))
+    for start in range(0, len(rows), size):
+        chosen = slice(start, start + size)
+        feed = padded(rows[chosen], model.pad_token_id, more=1)
+        many = search(limits[chosen], len(rows[chosen]), beams)
+        sequences, scores = graph.run(None, feed | many)
+        for k in range(len(rows[chosen])):
+            expected, expected_scores = alone[start + k]
+            width = expected.shape[1]
+            np.testing.assert_array_equal(sequences[k][:, :width], expected)
+            assert (sequences[k][:, width:] == model.pad_token_id).all()
+            np.testing.assert_allclose(scores[k], expected_scores, atol=1e-4)
+
+
+@pytest.mark.parametrize("size", [3, 17])
+def test_classification_of_a_row_is_its_own(sentiment_folder, scheme_of, size):
+    model = read_model(sentiment_folder)
+    graph = session(model.build(scheme_of(model)))
+    rows = random_rows(34, 300, seed=size)
+
+    def logits(some: list[list[int]], more: int = 0) -> np.ndarray:
+        feed = padded(some, model.pad_token_id, more)
+        return graph.run(None, feed | {"token_type_ids": np.zeros_like(feed["input_ids"])})[0]
+
+    alone = np.concatenate([logits([row]) for row in rows])
+    for start in range(0, len(rows), size):
+        found = logits(rows[start : start + size], more=2)
+        np.testing.assert_allclose(found, alone[start : start + size], atol=1e-4)
+
+
+def test_limits_are_kept(translation_folder):
+    model = read_model(translation_folder)
+    graph = session(model.build(Scheme()))
+    rows = random_rows(4, 300, seed=1)
+    limits = [1, 3, 7, 12]
+    for beams in (1, 4):
+        sequences, _ = graph.run(
+            None, padded(rows, model.pad_token_id) | search(limits, 4, beams, min_new_tokens=20)
+        )
+        lengths = (sequences != model.pad_token_id).sum(axis=2)
+        assert (lengths == np.array(limits)[:, None]).all()
+
+
+def test_banned_tokens_are_never_generated(translation_folder):
+    model = read_model(translation_folder)
+    graph = session(model.build(Scheme()))
+    rows = random_rows(17, 300, seed=2)
+    sequences, _ = graph.run(None, padded(rows, model.pad_token_id) | search(20, 17, 4))
+    assert model.rules.banned_ids
+    generated = sequences[sequences != model.pad_token_id]
+    assert not set(generated.tolist()) & set(model.rules.banned_ids)
+
+
+def test_scores_are_sums_of_log_probabilities(translation_folder):
+    """Greedy scores against the scorer, which reads the whole answer at once."""
+    model = read_model(translation_folder)
+    rows = random_rows(5, 300, seed=3)
+    feed = padded(rows, model.pad_token_id)
+    graph = session(model.build(Scheme()))
+    sequences, scores = graph.run(None, feed | search(12, 5, 1, length_penalty=0.7))
+    answers = sequences[:, 0]
+    start = np.full((5, 1), model.rules.start_id)
+    decoder = np.concatenate([start, answers[:, :-1]], axis=1)
+    scorer = session(model.build_scorer(Scheme()))
+    logits = scorer.run(None, feed | {"decoder_input_ids": decoder})[0].astype(np.float64)
+    logs = logits - np.log(np.exp(logits).sum(axis=2, keepdims=True))
+    taken = np.take_along_axis(logs, answers[:, :, None], axis=2)[:, :, 0]
+    real = answers != model.pad_token_id
+    expected = (taken * real).sum(axis=1) / real.sum(axis=1) ** 0.7
+    np.testing.assert_allclose(scores[:, 0], expected, rtol=1e-5)
