@@ -31,6 +31,14 @@ final class BundleCache {
         this.directory = directory;
     }
 
+    /** The cache in a folder; for null one in the temporary folder of this machine. */
+    static BundleCache in(String directory) {
+        return new BundleCache(
+                directory == null
+                        ? Path.of(System.getProperty("java.io.tmpdir"), "streamformer-bundles")
+                        : Path.of(directory));
+    }
+
     /** The manifest of a bundle, wherever it lies; nothing else of it is read. */
     static Manifest manifest(String bundle) {
         return Bundle.parse(read(bundle, MANIFEST));

@@ -2,7 +2,6 @@ package io.streamformer.flink;
 
 import io.streamformer.schemas.DeadLetter;
 import org.apache.avro.specific.SpecificRecordBase;
-import org.apache.flink.formats.avro.typeutils.AvroTypeInfo;
 import org.apache.flink.streaming.api.datastream.DataStream;
 import org.apache.flink.streaming.api.datastream.SingleOutputStreamOperator;
 import org.apache.flink.streaming.api.functions.ProcessFunction;
@@ -21,10 +20,13 @@ public final class Inference<T extends SpecificRecordBase> {
 
     private final Class<T> recordClass;
     private final SingleOutputStreamOperator<Traced<T>> results;
+    private final String uid;
 
-    private Inference(Class<T> recordClass, SingleOutputStreamOperator<Traced<T>> results) {
+    private Inference(
+            Class<T> recordClass, SingleOutputStreamOperator<Traced<T>> results, String uid) {
         this.recordClass = recordClass;
         this.results = results;
+        this.uid = uid;
     }
 
     /** Splits outcomes, those of a {@link TextEventDeserializer} for instance. */
@@ -34,19 +36,23 @@ public final class Inference<T extends SpecificRecordBase> {
                 recordClass,
                 outcomes.process(new Split<T>(), RecordTypeInfo.traced(recordClass))
                         .name(uid)
-                        .uid(uid));
+                        .uid(uid),
+                uid);
     }
 
-    /** The results. */
+    /** The results; ask once and keep the stream, for its operator has a fixed id. */
     public DataStream<T> results() {
-        return results.map(Traced::value, new AvroTypeInfo<>(recordClass)).name("results");
+        return values(results, recordClass, uid + "-results");
     }
 
-    /** What has no result, and why. */
+    /** What has no result, and why; ask once and keep the stream. */
     public DataStream<DeadLetter> deadLetters() {
-        return tracedDeadLetters()
-                .map(Traced::value, new AvroTypeInfo<>(DeadLetter.class))
-                .name("dead-letters");
+        return values(tracedDeadLetters(), DeadLetter.class, uid + "-dead-letters");
+    }
+
+    private static <R extends SpecificRecordBase> DataStream<R> values(
+            DataStream<Traced<R>> traced, Class<R> recordClass, String uid) {
+        return traced.map(Traced::value, new AvroRecordTypeInfo<>(recordClass)).name(uid).uid(uid);
     }
 
     /** The results with the key, timestamp and headers of their events. */

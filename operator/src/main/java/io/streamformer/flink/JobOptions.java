@@ -2,7 +2,6 @@ package io.streamformer.flink;
 
 import io.streamformer.inference.Device;
 import io.streamformer.pipeline.PipelineOptions;
-import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
@@ -89,12 +88,11 @@ public final class JobOptions {
     public static final ConfigOption<String> BUNDLE_CACHE =
             ConfigOptions.key("bundle-cache")
                     .stringType()
-                    .defaultValue(
-                            Path.of(System.getProperty("java.io.tmpdir"), "streamformer-bundles")
-                                    .toString())
+                    .noDefaultValue()
                     .withDescription(
                             "Folder on each TaskManager's disk for bundles from other file systems;"
-                                    + " set it where the temporary folder is small.");
+                                    + " streamformer-bundles in its temporary folder where it is not"
+                                    + " set.");
 
     public static final ConfigOption<String> RESULTS_TOPIC =
             ConfigOptions.key("model.results-topic")

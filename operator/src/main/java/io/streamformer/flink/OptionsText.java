@@ -29,10 +29,6 @@ final class OptionsText {
             if (value == null || value.equals(Map.of())) {
                 return "";
             }
-            if (option.equals(JobOptions.BUNDLE_CACHE)) {
-                // The same text on every machine.
-                return "streamformer-bundles in java.io.tmpdir";
-            }
             return written(option, value);
         }
 

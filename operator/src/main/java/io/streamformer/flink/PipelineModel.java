@@ -37,12 +37,13 @@ final class PipelineModel implements Model {
      * Fetches the bundle and takes a lease on it.
      *
      * @param bundle path of the bundle in any file system that Flink knows
-     * @param cacheDirectory where bundles from elsewhere are kept on the TaskManager's disk
+     * @param cacheDirectory where bundles from elsewhere are kept on the TaskManager's disk; null
+     *     for a folder in its temporary one
      */
     record Lease(String bundle, PipelineOptions options, String cacheDirectory) implements Source {
         @Override
         public Model open(RuntimeContext context) {
-            Path folder = new BundleCache(Path.of(cacheDirectory)).fetch(bundle);
+            Path folder = BundleCache.in(cacheDirectory).fetch(bundle);
             PipelineOptions effective =
                     options.toBuilder().device(deviceFor(options.device(), context)).build();
             InferencePipeline pipeline = InferencePipeline.acquire(folder, effective);

@@ -89,7 +89,7 @@ public final class Streamformer<T extends SpecificRecordBase> {
                 JobOptions.ASYNC_TIMEOUT.defaultValue(),
                 JobOptions.ASYNC_ORDERED.defaultValue(),
                 records.task().id() + "-" + new Path(bundle).getName(),
-                JobOptions.BUNDLE_CACHE.defaultValue());
+                null);
     }
 
     /** How the model is run: variant, device, batches, decoding. */
@@ -129,7 +129,10 @@ public final class Streamformer<T extends SpecificRecordBase> {
                 records, bundle, pipeline, capacity, timeout, ordered, value, cacheDirectory);
     }
 
-    /** Where TaskManagers keep copies of bundles that do not lie on their own disk. */
+    /**
+     * Folder where TaskManagers keep copies of bundles that do not lie on their own disk; null for
+     * one in their temporary folder.
+     */
     public Streamformer<T> cacheDirectory(String value) {
         return new Streamformer<>(
                 records, bundle, pipeline, capacity, timeout, ordered, uid, value);
@@ -137,6 +140,8 @@ public final class Streamformer<T extends SpecificRecordBase> {
 
     /**
      * Adds the model to a job whose events do not come from Kafka, or whose origin is no matter.
+     *
+     * @param events the events, of the type {@link AvroRecordTypeInfo}
      */
     public Inference<T> apply(DataStream<TextEvent> events) {
         return applyTraced(
@@ -149,12 +154,13 @@ public final class Streamformer<T extends SpecificRecordBase> {
 
     /** Adds the model to a job; key, timestamp and headers of the events stay with the results. */
     public Inference<T> applyTraced(DataStream<Traced<TextEvent>> events) {
-        InferenceAsyncFunction<T> function =
-                new InferenceAsyncFunction<>(
-                        new PipelineModel.Lease(
-                                BundleCache.absolute(bundle), pipeline, cacheDirectory),
-                        records,
-                        capacity);
+        return applyTraced(
+                events,
+                new PipelineModel.Lease(BundleCache.absolute(bundle), pipeline, cacheDirectory));
+    }
+
+    Inference<T> applyTraced(DataStream<Traced<TextEvent>> events, Model.Source model) {
+        InferenceAsyncFunction<T> function = new InferenceAsyncFunction<>(model, records, capacity);
         var outcomes =
                 ordered
                         ? AsyncDataStream.orderedWait(

@@ -54,7 +54,7 @@ public final class TracedRecordSerializer<T extends SpecificRecordBase>
                 headers);
     }
 
-    /** The topic: a sink with pooled transactions asks for it. */
+    /** Names the topic, whose open transactions the sink asks the broker for when it starts. */
     @Override
     public Optional<KafkaDatasetFacet> getKafkaDatasetFacet() {
         return Optional.of(

@@ -17,6 +17,10 @@ public final class TracedSerializer<T> extends RecordSerializer<Traced<T>> {
 
     private static final long serialVersionUID = 1L;
 
+    static {
+        TrustedRecords.ensure();
+    }
+
     private final TypeSerializer<T> records;
 
     private TracedSerializer(TypeSerializer<T> records) {
