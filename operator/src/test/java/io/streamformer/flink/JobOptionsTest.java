@@ -1,0 +1,240 @@
+package io.streamformer.flink;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.streamformer.inference.Device;
+import io.streamformer.pipeline.PipelineOptions;
+import java.io.IOException;
+import java.lang.reflect.Field;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.apache.flink.configuration.ConfigOption;
+import org.apache.flink.configuration.MemorySize;
+import org.apache.flink.connector.base.DeliveryGuarantee;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class JobOptionsTest {
+
+    private static final String[] LEAST = {"--bootstrap-servers", "b:9092", "--bundles", "/m/a"};
+
+    @Test
+    void defaultsAreFrozen() {
+        Map<String, String> defaults = new LinkedHashMap<>();
+        OptionsText.declared()
+                .forEach(option -> defaults.put(option.option().key(), option.defaultValue()));
+        assertThat(defaults)
+                .containsExactly(
+                        Map.entry("bootstrap-servers", ""),
+                        Map.entry("kafka.properties", ""),
+                        Map.entry("input.topic", "text-events"),
+                        Map.entry("input.format", "avro"),
+                        Map.entry("input.group-id", "streamformer"),
+                        Map.entry("input.start", "committed"),
+                        Map.entry("input.bounded", "false"),
+                        Map.entry("bundles", ""),
+                        Map.entry("bundle-cache", ""),
+                        Map.entry("model.results-topic", ""),
+                        Map.entry("model.variant", ""),
+                        Map.entry("model.device", "auto"),
+                        Map.entry("model.batch.max-rows", "32"),
+                        Map.entry("model.batch.max-tokens", "4096"),
+                        Map.entry("model.batch.max-delay", "3 ms"),
+                        Map.entry("model.run-threads", "0"),
+                        Map.entry("model.intra-op-threads", "1"),
+                        Map.entry("model.num-beams", ""),
+                        Map.entry("model.length-penalty", ""),
+                        Map.entry("model.max-new-tokens", ""),
+                        Map.entry("model.async.capacity", "512"),
+                        Map.entry("model.async.timeout", "2 min"),
+                        Map.entry("model.async.ordered", "true"),
+                        Map.entry("dead-letters.topic", "text-dead-letters"),
+                        Map.entry("sink.delivery-guarantee", "exactly-once"),
+                        Map.entry("sink.transactional-id-prefix", ""),
+                        Map.entry("sink.transaction-timeout", "15 min"),
+                        Map.entry("sink.max-record-bytes", "1000000 bytes"),
+                        Map.entry("checkpoint.interval", "5 s"),
+                        Map.entry("checkpoint.directory", ""),
+                        Map.entry("parallelism", ""),
+                        Map.entry("job.name", "streamformer"));
+    }
+
+    @Test
+    void theModelsDefaultsAreThePipelines() {
+        assertThat(JobOptions.fromArgs(LEAST).pipeline()).isEqualTo(PipelineOptions.defaults());
+        assertThat(JobOptions.fromArgs(LEAST).transactionPrefix())
+                .isEqualTo("streamformer-streamformer");
+    }
+
+    @Test
+    void everyOptionCanBeSetToSomethingElse() {
+        Map<ConfigOption<?>, Object> values = new LinkedHashMap<>();
+        values.put(JobOptions.BOOTSTRAP_SERVERS, "x:1,y:2");
+        values.put(JobOptions.KAFKA_PROPERTIES, Map.of("security.protocol", "SSL"));
+        values.put(JobOptions.INPUT_TOPIC, "in");
+        values.put(JobOptions.INPUT_FORMAT, InputFormat.TEXT);
+        values.put(JobOptions.INPUT_GROUP_ID, "group");
+        values.put(JobOptions.INPUT_START, InputStart.EARLIEST);
+        values.put(JobOptions.INPUT_BOUNDED, true);
+        values.put(JobOptions.BUNDLES, List.of("/m/a", "s3://m/b"));
+        values.put(JobOptions.BUNDLE_CACHE, "/cache");
+        values.put(JobOptions.RESULTS_TOPIC, "out");
+        values.put(JobOptions.VARIANT, "int8");
+        values.put(JobOptions.DEVICE, "cuda:1");
+        values.put(JobOptions.BATCH_MAX_ROWS, 8);
+        values.put(JobOptions.BATCH_MAX_TOKENS, 512);
+        values.put(JobOptions.BATCH_MAX_DELAY, Duration.ofMillis(7));
+        values.put(JobOptions.RUN_THREADS, 3);
+        values.put(JobOptions.INTRA_OP_THREADS, 2);
+        values.put(JobOptions.NUM_BEAMS, 4);
+        values.put(JobOptions.LENGTH_PENALTY, 0.5f);
+        values.put(JobOptions.MAX_NEW_TOKENS, 99);
+        values.put(JobOptions.ASYNC_CAPACITY, 64);
+        values.put(JobOptions.ASYNC_TIMEOUT, Duration.ofSeconds(9));
+        values.put(JobOptions.ASYNC_ORDERED, false);
+        values.put(JobOptions.DEAD_LETTER_TOPIC, "dead");
+        values.put(JobOptions.DELIVERY_GUARANTEE, DeliveryGuarantee.AT_LEAST_ONCE);
+        values.put(JobOptions.TRANSACTION_PREFIX, "mine");
+        values.put(JobOptions.TRANSACTION_TIMEOUT, Duration.ofMinutes(1));
+        values.put(JobOptions.MAX_RECORD_BYTES, MemorySize.ofMebiBytes(2));
+        values.put(JobOptions.CHECKPOINT_INTERVAL, Duration.ofSeconds(1));
+        values.put(JobOptions.CHECKPOINT_DIRECTORY, "file:///checkpoints");
+        values.put(JobOptions.PARALLELISM, 3);
+        values.put(JobOptions.JOB_NAME, "job");
+        assertThat(values.keySet()).containsExactlyElementsOf(JobOptions.all());
+
+        JobOptions.Builder builder = JobOptions.builder();
+        List<String> args = new ArrayList<>();
+        values.forEach(
+                (option, value) -> {
+                    assertThat(value).as(option.key()).isNotEqualTo(option.defaultValue());
+                    set(builder, option, value);
+                });
+        JobOptions options = builder.build();
+        options.configuration()
+                .toMap()
+                .forEach((key, value) -> args.addAll(List.of("--" + key, value)));
+        JobOptions parsed = JobOptions.fromArgs(args.toArray(new String[0]));
+        values.forEach(
+                (option, value) -> {
+                    assertThat((Object) options.get(option)).isEqualTo(value);
+                    assertThat((Object) parsed.get(option)).as(option.key()).isEqualTo(value);
+                });
+        assertThat(parsed.pipeline())
+                .isEqualTo(
+                        new PipelineOptions(
+                                "int8",
+                                Device.cuda(1),
+                                8,
+                                512,
+                                Duration.ofMillis(7),
+                                3,
+                                2,
+                                4,
+                                0.5f,
+                                99,
+                                Map.of()));
+        assertThat(parsed.transactionPrefix()).isEqualTo("mine");
+    }
+
+    @SuppressWarnings("unchecked") // the table above pairs each option with its own type
+    private static <T> void set(JobOptions.Builder builder, ConfigOption<T> option, Object value) {
+        builder.set(option, (T) value);
+    }
+
+    @Test
+    void anOptionOfOneBundleHoldsForItAlone() {
+        JobOptions options = parse("--model.variant", "fp32", "--model.a.b-1.variant", "int8");
+        assertThat(options.forBundle("a.b-1").pipeline().variant()).isEqualTo("int8");
+        assertThat(options.forBundle("a").pipeline().variant()).isEqualTo("fp32");
+        assertThat(options.pipeline().variant()).isEqualTo("fp32");
+    }
+
+    @Test
+    void bundlesMayBeRepeated() {
+        assertThat(parse("--bundles", "/m/b").get(JobOptions.BUNDLES))
+                .containsExactly("/m/a", "/m/b");
+    }
+
+    @Test
+    void kafkaPropertiesMayBeSetOneByOne() {
+        assertThat(
+                        parse("--kafka.properties.sasl.mechanism", "PLAIN")
+                                .get(JobOptions.KAFKA_PROPERTIES))
+                .containsEntry("sasl.mechanism", "PLAIN");
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "--input.topics x | input.topics",
+                "--input.format xml | input.format",
+                "--input.bounded maybe | input.bounded",
+                "--model.batch.max-rows many | model.batch.max-rows",
+                "--model.batch.max-rows 0 | maxBatchRows is at least 1",
+                "--model.device gpu | device is auto, cpu or cuda:N",
+                "--model.async.timeout 0 | model.async.timeout is at least 1 ms",
+                "--checkpoint.interval 0 | checkpoint.interval is at least 10 ms",
+                "--checkpoint.interval 20min | sink.transaction-timeout is more than",
+                "--parallelism 0 | parallelism is at least 1",
+                "--sink.max-record-bytes 10b | sink.max-record-bytes is at least",
+                "--input.topic a --input.topic b | Only --bundles may be repeated",
+                "--job.name | write --job.name VALUE",
+                "--input.bounded true --input.start latest | a bounded job",
+            })
+    void aWrongOptionIsNamedInOneLine(String args, String message) {
+        assertThatThrownBy(() -> parse(args.split(" ", -1)))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining(message)
+                .message()
+                .doesNotContain("\n");
+    }
+
+    @Test
+    void whatIsRequiredIsAskedFor() {
+        assertThatThrownBy(() -> JobOptions.fromArgs("--bundles", "/m/a"))
+                .hasMessageContaining("give --bootstrap-servers");
+        assertThatThrownBy(() -> JobOptions.fromArgs("--bootstrap-servers", "b:1"))
+                .hasMessageContaining("give --bundles");
+    }
+
+    @Test
+    void helpNamesEveryOption() {
+        for (ConfigOption<?> option : JobOptions.all()) {
+            assertThat(JobOptions.help()).contains("--" + option.key());
+        }
+        assertThat(OptionsText.markdown()).doesNotContain("&lt;", "&gt;", "&amp;");
+    }
+
+    /** After a change of an option, copy {@code OptionsText.markdown()} into the page. */
+    @Test
+    void theDocsTableIsTheOneOfTheCode() throws IOException {
+        String page = Files.readString(Path.of("docs", "options.md"));
+        assertThat(page).contains(OptionsText.markdown());
+    }
+
+    @Test
+    void theDocsListEveryMetric() throws Exception {
+        String page = Files.readString(Path.of("docs", "flink.md"));
+        for (Field field : InferenceMetrics.class.getDeclaredFields()) {
+            if (field.getType() == String.class) {
+                assertThat(page).contains((String) field.get(null));
+            }
+        }
+    }
+
+    private static JobOptions parse(String... more) {
+        String[] args = Arrays.copyOf(LEAST, LEAST.length + more.length);
+        System.arraycopy(more, 0, args, LEAST.length, more.length);
+        return JobOptions.fromArgs(args);
+    }
+}

@@ -1,0 +1,132 @@
+package io.streamformer.flink;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.streamformer.bundle.BundleException;
+import java.nio.file.Path;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import org.apache.flink.configuration.Configuration;
+import org.apache.flink.configuration.PipelineOptions;
+import org.apache.flink.core.execution.CheckpointingMode;
+import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
+import org.apache.flink.streaming.api.graph.StreamGraph;
+import org.apache.flink.streaming.api.graph.StreamNode;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class StreamformerJobTest {
+
+    @TempDir private Path temp;
+    private String sentiment;
+    private String translation;
+
+    @BeforeEach
+    void writeBundles() {
+        sentiment = TestBundle.classifier(temp, "sentiment-en").toString();
+        translation = TestBundle.translator(temp, "translation-en-fr").toString();
+    }
+
+    @Test
+    void eachBundleHasTheTopicOfItsTask() {
+        assertThat(StreamformerJob.routes(options().build()))
+                .containsExactly(
+                        new BundleRoute(
+                                "sentiment-en",
+                                "7",
+                                "text-classification",
+                                sentiment,
+                                "text-sentiment"),
+                        new BundleRoute(
+                                "translation-en-fr",
+                                "7",
+                                "translation",
+                                translation,
+                                "text-translations"));
+    }
+
+    @Test
+    void aBundleMayHaveATopicOfItsOwn() {
+        JobOptions options = options().set("model.sentiment-en.results-topic", "moods").build();
+        assertThat(StreamformerJob.routes(options))
+                .extracting(BundleRoute::resultsTopic)
+                .containsExactly("moods", "text-translations");
+    }
+
+    @Test
+    void topicsAreDifferent() {
+        String second = TestBundle.classifier(temp, "sentiment-fr").toString();
+        refused(options(sentiment, second), "text-sentiment for model.sentiment-en.results-topic");
+        refused(options().set(JobOptions.INPUT_TOPIC, "text-dead-letters"), "topics of a job");
+        refused(options().set(JobOptions.DEAD_LETTER_TOPIC, "text-translations"), "topics");
+    }
+
+    @Test
+    void namesOfBundlesAreDifferent() {
+        String again = TestBundle.classifier(temp.resolve("elsewhere"), "sentiment-en").toString();
+        refused(options(sentiment, again), "different names");
+    }
+
+    @Test
+    void aCapacityBelowTwoBatchesIsRefused() {
+        refused(
+                options().set("model.translation-en-fr.async.capacity", "63"),
+                "model.async.capacity is at least rows per batch x (batches in flight + 1) = 64 for"
+                        + " translation-en-fr");
+    }
+
+    @Test
+    void anOptionOfABundleThatIsNotThereIsRefused() {
+        refused(options().set("model.sentiment.variant", "int8"), "model.sentiment.variant");
+        refused(options().set("model.sentiment-en.varian", "int8"), "model.sentiment-en.varian");
+    }
+
+    @Test
+    void aBundleOfATaskWithoutRecordsIsRefused() {
+        String other = TestBundle.ofTask(temp, "embed", "feature-extraction").toString();
+        assertThatThrownBy(() -> StreamformerJob.routes(options(other).build()))
+                .isInstanceOf(BundleException.class)
+                .hasMessageContaining("embed has the task feature-extraction");
+    }
+
+    @Test
+    void everyOperatorHasAStableIdAndNoTypeFallsToKryo() {
+        Configuration strict = new Configuration();
+        strict.set(PipelineOptions.AUTO_GENERATE_UIDS, false);
+        StreamExecutionEnvironment env = StreamExecutionEnvironment.getExecutionEnvironment(strict);
+        List<BundleRoute> routes =
+                StreamformerJob.build(env, options().set(JobOptions.PARALLELISM, 2).build());
+        assertThat(routes).hasSize(2);
+        assertThat(env.getParallelism()).isEqualTo(2);
+        assertThat(env.getCheckpointInterval()).isEqualTo(5_000);
+        assertThat(env.getCheckpointConfig().getCheckpointingConsistencyMode())
+                .isEqualTo(CheckpointingMode.EXACTLY_ONCE);
+        assertThat(env.getConfiguration().get(PipelineOptions.GENERIC_TYPES)).isFalse();
+        StreamGraph graph = env.getStreamGraph();
+        assertThat(graph.getJobName()).isEqualTo("streamformer");
+        Set<String> uids = new HashSet<>();
+        for (StreamNode node : graph.getStreamNodes()) {
+            assertThat(node.getTransformationUID()).as(node.getOperatorName()).isNotNull();
+            assertThat(uids.add(node.getTransformationUID())).isTrue();
+        }
+        assertThat(uids)
+                .contains("text-events", "sentiment-en", "translation-en-fr", "dead-letters");
+    }
+
+    private void refused(JobOptions.Builder builder, String message) {
+        assertThatThrownBy(() -> StreamformerJob.routes(builder.build()))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining(message);
+    }
+
+    private JobOptions.Builder options(String... bundles) {
+        return JobOptions.builder()
+                .set(JobOptions.BOOTSTRAP_SERVERS, "localhost:1")
+                .set(
+                        JobOptions.BUNDLES,
+                        bundles.length == 0 ? List.of(sentiment, translation) : List.of(bundles));
+    }
+}

@@ -1,0 +1,127 @@
+package io.streamformer.flink;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.streamformer.bundle.Manifest;
+import io.streamformer.bundle.Task;
+import io.streamformer.decode.Prediction;
+import io.streamformer.pipeline.TextInput;
+import io.streamformer.schemas.Classification;
+import io.streamformer.schemas.DeadLetter;
+import io.streamformer.schemas.ModelReference;
+import io.streamformer.schemas.TextEvent;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import org.apache.flink.api.common.functions.RuntimeContext;
+import org.apache.flink.configuration.Configuration;
+import org.apache.flink.configuration.PipelineOptions;
+import org.apache.flink.streaming.api.datastream.DataStream;
+import org.apache.flink.streaming.api.environment.LocalStreamEnvironment;
+import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class StreamformerTest {
+
+    @TempDir private Path temp;
+
+    @Test
+    void aStreamWithoutKafkaGivesResultsAndDeadLetters() throws Exception {
+        LocalStreamEnvironment env = environment();
+        List<TextEvent> texts = new ArrayList<>();
+        for (int i = 0; i < 100; i++) {
+            texts.add(Records.event("id-" + i, i % 10 == 0 ? " " : "text " + i));
+        }
+        Inference<Classification> inference =
+                Streamformer.classify("unused")
+                        .capacity(8)
+                        .uid("mood")
+                        .applyTraced(
+                                events(env, texts)
+                                        .map(
+                                                event -> new Traced<>(event, Origin.NONE),
+                                                RecordTypeInfo.traced(TextEvent.class))
+                                        .uid("traced"),
+                                new EchoSource());
+        DataStream<String> outcomes =
+                inference
+                        .results()
+                        .map(Classification::getId)
+                        .uid("a")
+                        .union(inference.deadLetters().map(DeadLetter::getId).uid("b"));
+        List<String> ids = new ArrayList<>();
+        outcomes.executeAndCollect().forEachRemaining(ids::add);
+        assertThat(ids)
+                .containsExactlyInAnyOrderElementsOf(texts.stream().map(TextEvent::getId).toList());
+    }
+
+    @Test
+    void aWrongBundleEndsTheJobWithoutRestarts() {
+        LocalStreamEnvironment env = environment();
+        String translator = TestBundle.translator(temp, "translation-en-fr").toString();
+        var results =
+                Streamformer.classify(translator)
+                        .apply(events(env, List.of(Records.event("a", "b"))))
+                        .results();
+        assertThatThrownBy(() -> results.executeAndCollect().forEachRemaining(result -> {}))
+                .hasStackTraceContaining("Bundle refused");
+    }
+
+    @Test
+    void theTimeoutIsChecked() {
+        assertThatThrownBy(() -> Streamformer.classify("x").timeout(Duration.ZERO))
+                .hasMessageContaining("at least 1 ms, seen PT0S");
+    }
+
+    private static LocalStreamEnvironment environment() {
+        Configuration configuration = new Configuration();
+        configuration.set(PipelineOptions.GENERIC_TYPES, false);
+        return StreamExecutionEnvironment.createLocalEnvironment(2, configuration);
+    }
+
+    private static DataStream<TextEvent> events(
+            StreamExecutionEnvironment env, List<TextEvent> events) {
+        return env.fromData(events, new AvroRecordTypeInfo<>(TextEvent.class)).uid("events");
+    }
+
+    /** A model that answers on a thread of its own. */
+    private record EchoSource() implements Model.Source {
+        @Override
+        public Model open(RuntimeContext context) {
+            return new Echo();
+        }
+    }
+
+    private static final class Echo implements Model {
+        @Override
+        public Manifest manifest() {
+            return FakeModel.manifest(Task.TEXT_CLASSIFICATION);
+        }
+
+        @Override
+        public ModelReference reference() {
+            return Records.MODEL;
+        }
+
+        @Override
+        public int minimumCapacity() {
+            return 2;
+        }
+
+        @Override
+        public CompletableFuture<Prediction> submit(TextInput input) {
+            return CompletableFuture.supplyAsync(
+                    () ->
+                            new Prediction.Classification(
+                                    input.text(), 1f, Map.of(input.text(), 1f), 3, false));
+        }
+
+        @Override
+        public void close() {}
+    }
+}
