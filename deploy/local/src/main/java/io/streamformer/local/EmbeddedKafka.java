@@ -110,7 +110,7 @@ public final class EmbeddedKafka implements AutoCloseable {
                 Map.entry("num.network.threads", "1"),
                 Map.entry("num.io.threads", "2"),
                 Map.entry("background.threads", "2"),
-                Map.entry("log.cleaner.enable", "false"),
+                Map.entry("log.cleaner.dedupe.buffer.size", Integer.toString(4 * 1024 * 1024)),
                 Map.entry("log.segment.bytes", Integer.toString(64 * 1024 * 1024)));
     }
 

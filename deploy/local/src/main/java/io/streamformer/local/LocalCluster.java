@@ -45,6 +45,10 @@ public final class LocalCluster implements AutoCloseable {
         configuration.set(RestOptions.ADDRESS, "127.0.0.1");
         // Nothing is uploaded to a demo.
         configuration.set(WebOptions.SUBMIT_ENABLE, false);
+        String log = System.getProperty("streamformer.log");
+        if (log != null) {
+            configuration.set(WebOptions.LOG_PATH, log);
+        }
         // The job keeps no large state and one TaskManager talks to nobody.
         configuration.set(TaskManagerOptions.MANAGED_MEMORY_SIZE, MemorySize.ofMebiBytes(4));
         configuration.set(TaskManagerOptions.NETWORK_MEMORY_MIN, MemorySize.ofMebiBytes(32));

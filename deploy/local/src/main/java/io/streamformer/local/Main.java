@@ -5,8 +5,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.PrintWriter;
 import java.util.Properties;
-import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.TimeUnit;
+import org.apache.kafka.common.errors.InterruptException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import picocli.CommandLine;
@@ -29,34 +28,8 @@ public final class Main implements Runnable {
 
     /** Runs a command and ends the process with its exit code. */
     public static void main(String[] args) {
-        Thread main = Thread.currentThread();
-        CountDownLatch ended = new CountDownLatch(1);
-        // Ctrl-C: the command closes what it opened, then the JVM ends with 130.
-        Runtime.getRuntime()
-                .addShutdownHook(
-                        new Thread(
-                                () -> {
-                                    main.interrupt();
-                                    await(ended);
-                                }));
-        int exitCode;
-        try {
-            exitCode = run(args);
-        } finally {
-            ended.countDown();
-        }
-        System.exit(exitCode);
-    }
-
-    @SuppressWarnings("Interruption") // the JVM is ending: there is nobody left to tell
-    private static void await(CountDownLatch ended) {
-        try {
-            if (!ended.await(30, TimeUnit.SECONDS)) {
-                LOG.warn("The command did not end within 30 s of Ctrl-C");
-            }
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-        }
+        Signals.interrupt(Thread.currentThread());
+        System.exit(Signals.exitCode(run(args)));
     }
 
     /** Runs a command in this JVM and returns its exit code. */
@@ -92,8 +65,8 @@ public final class Main implements Runnable {
             say(command, oneLine(error.getMessage()));
             return CommandLine.ExitCode.USAGE;
         }
-        if (error instanceof InterruptedException) {
-            return 130;
+        if (isInterruption(error)) {
+            return CommandLine.ExitCode.SOFTWARE;
         }
         LOG.error("{} failed", command.getCommandName(), error);
         say(command, oneLine(causeOf(error)));
@@ -102,6 +75,15 @@ public final class Main implements Runnable {
             command.getErr().println("The whole story is in " + log);
         }
         return CommandLine.ExitCode.SOFTWARE;
+    }
+
+    private static boolean isInterruption(Throwable error) {
+        for (Throwable t = error; t != null; t = t.getCause()) {
+            if (t instanceof InterruptedException || t instanceof InterruptException) {
+                return true;
+            }
+        }
+        return false;
     }
 
     private static void say(CommandLine command, String line) {

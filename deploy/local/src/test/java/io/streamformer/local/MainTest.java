@@ -1,0 +1,89 @@
+package io.streamformer.local;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.ByteArrayOutputStream;
+import java.io.PrintStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** What the command line says to arguments that cannot be: one line on stderr, exit code 2. */
+class MainTest {
+
+    private final PrintStream realOut = System.out;
+    private final PrintStream realErr = System.err;
+    private final ByteArrayOutputStream out = new ByteArrayOutputStream();
+    private final ByteArrayOutputStream err = new ByteArrayOutputStream();
+
+    @TempDir private Path folder;
+
+    @BeforeEach
+    void capture() {
+        System.setOut(new PrintStream(out, true, UTF_8));
+        System.setErr(new PrintStream(err, true, UTF_8));
+    }
+
+    @AfterEach
+    void release() {
+        System.setOut(realOut);
+        System.setErr(realErr);
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "''                                   | Say what to do: streamformer demo",
+                "demo --bogus                         | Unknown option: '--bogus'",
+                "demo extra                           | Unmatched argument at index 1: 'extra'",
+                "demo --file x --stdin                | mutually exclusive",
+                "demo --file nowhere.txt              | --file is a file that exists, seen nowhere.txt",
+                "demo --file .                        | --file is a file, not a folder",
+                "demo --output nowhere/out            | --output is in a folder that exists",
+                "demo --output .                      | --output is a file, not a folder",
+                "demo --tasks sentiment,parsing       | --tasks takes sentiment or translation",
+                "demo --parallelism 0                 | --parallelism is 1 to 128, seen 0",
+                "demo --parallelism two               | 'two' is not an int",
+                "demo --beams 0                       | --beams is 1 to 16, seen 0",
+                "demo --device tpu                    | device is auto, cpu or cuda:N, seen 'tpu'",
+                "demo --rate 0                        | --rate is more than 0",
+                "demo --stdin --events 3              | --events is for the sample stream",
+                "demo --checkpoint-interval 1         | --checkpoint-interval is 10 to 600000",
+                "demo --bundle nowhere                | --bundle is a folder with a manifest.json",
+                "bench --rounds 0                     | --rounds is 1 to 100, seen 0",
+                "bench --records 1                    | --records is 10 to 10000000, seen 1",
+                "bench --texts nowhere.txt            | --texts is a file that exists",
+                "bench --json nowhere/out             | --json is in a folder that exists",
+            })
+    void refusesBadArguments(String arguments, String expected) {
+        String[] args = arguments.isEmpty() ? new String[0] : arguments.split(" ");
+        assertThat(Main.run(args)).isEqualTo(2);
+        assertThat(err.toString(UTF_8).lines()).hasSize(1);
+        assertThat(err.toString(UTF_8)).startsWith("streamformer: ").contains(expected);
+        assertThat(out.toString(UTF_8)).isEmpty();
+    }
+
+    @Test
+    void doesNotOverwriteItsInput() throws Exception {
+        Path file = Files.writeString(folder.resolve("in.txt"), "a line");
+        assertThat(Main.run("demo", "--file", file.toString(), "--output", file.toString()))
+                .isEqualTo(2);
+        assertThat(err.toString(UTF_8)).contains("--output is another file than --file");
+        assertThat(file).hasContent("a line");
+    }
+
+    @ParameterizedTest
+    @CsvSource({"--help", "demo --help", "bench --help", "help demo", "--version"})
+    void explainsItself(String arguments) {
+        assertThat(Main.run(arguments.split(" "))).isZero();
+        assertThat(out.toString(UTF_8)).containsIgnoringCase("streamformer");
+        assertThat(err.toString(UTF_8)).isEmpty();
+    }
+}
