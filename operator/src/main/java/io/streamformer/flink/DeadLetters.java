@@ -22,9 +22,7 @@ final class DeadLetters {
     /** The stages that this package adds to those of the core. */
     static final String DESERIALIZE = "deserialize";
 
-    static final String VALIDATE = "validate";
     static final String SERIALIZE = "serialize";
-    static final String TIMEOUT = "timeout";
 
     /** Enough for the rule and the value seen; a reason never repeats a whole text. */
     private static final int MAX_REASON = 1_000;

@@ -4,10 +4,10 @@ import io.streamformer.bundle.BundleException;
 import io.streamformer.bundle.Manifest;
 import io.streamformer.decode.Prediction;
 import io.streamformer.pipeline.InferenceException;
+import io.streamformer.pipeline.InferenceException.Stage;
 import io.streamformer.pipeline.TextInput;
 import io.streamformer.schemas.TextEvent;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
@@ -103,7 +103,7 @@ final class InferenceAsyncFunction<T extends SpecificRecordBase>
     public void asyncInvoke(Traced<TextEvent> event, ResultFuture<Outcome<T>> out) {
         Optional<String> refusal = refuse(event.value());
         if (refusal.isPresent()) {
-            fail(event, DeadLetters.VALIDATE, refusal.get(), null, out);
+            fail(event, Stage.VALIDATE, refusal.get(), null, out);
             return;
         }
         TextInput input = new TextInput(event.value().getText(), event.value().getTextPair());
@@ -119,6 +119,9 @@ final class InferenceAsyncFunction<T extends SpecificRecordBase>
     }
 
     private Optional<String> refuse(TextEvent event) {
+        if (event.getId() == null) {
+            return Optional.of("an event has an id, seen null");
+        }
         if (event.getText() == null || event.getText().isBlank()) {
             String seen = event.getText() == null ? "null" : event.getText().length() + " blanks";
             return Optional.of("a text has a character that is not blank, seen " + seen);
@@ -134,9 +137,8 @@ final class InferenceAsyncFunction<T extends SpecificRecordBase>
         try {
             Throwable cause = error instanceof CompletionException ? error.getCause() : error;
             if (cause instanceof InferenceException failure) {
-                String stage = failure.stage().name().toLowerCase(Locale.ROOT);
                 Throwable deepest = failure.getCause() == null ? failure : failure.getCause();
-                fail(event, stage, failure.getMessage(), deepest, out);
+                fail(event, failure.stage(), failure.getMessage(), deepest, out);
             } else if (cause != null) {
                 // Not the text's fault but the engine's: the job fails and is restored.
                 out.completeExceptionally(cause);
@@ -161,7 +163,7 @@ final class InferenceAsyncFunction<T extends SpecificRecordBase>
         future.cancel(false);
         fail(
                 event,
-                DeadLetters.TIMEOUT,
+                Stage.TIMEOUT,
                 "an event is answered within "
                         + JobOptions.ASYNC_TIMEOUT.key()
                         + ", seen none: raise it, or give the job more cores or fewer events",
@@ -171,7 +173,7 @@ final class InferenceAsyncFunction<T extends SpecificRecordBase>
 
     private void fail(
             Traced<TextEvent> event,
-            String stage,
+            Stage stage,
             String reason,
             Throwable cause,
             ResultFuture<Outcome<T>> out) {
@@ -183,7 +185,7 @@ final class InferenceAsyncFunction<T extends SpecificRecordBase>
                                         event.origin(),
                                         event.value().getId(),
                                         records.task().id(),
-                                        stage,
+                                        InferenceMetrics.nameOf(stage),
                                         reason,
                                         valueOf(event),
                                         cause))));

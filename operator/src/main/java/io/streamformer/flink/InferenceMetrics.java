@@ -1,8 +1,10 @@
 package io.streamformer.flink;
 
+import io.streamformer.pipeline.InferenceException;
 import io.streamformer.pipeline.LatencyHistogram;
 import io.streamformer.pipeline.PipelineStats;
 import java.util.HashMap;
+import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.function.DoubleSupplier;
@@ -90,18 +92,25 @@ final class InferenceMetrics {
     /** {@code streamformer.session.decodeTimeMs}: model output to answers, per batch. */
     static final String DECODE_TIME = "decodeTimeMs";
 
-    private final MetricGroup group;
     private final Counter results;
     private final Counter truncated;
     private final Map<String, Counter> deadLetters = new HashMap<>();
 
     InferenceMetrics(MetricGroup operator, IntSupplier inFlight) {
-        group = operator;
         MetricGroup own = operator.addGroup(GROUP);
         // Answers are counted on the model's threads.
         results = own.counter(RESULTS, new ThreadSafeSimpleCounter());
         truncated = own.counter(TRUNCATED, new ThreadSafeSimpleCounter());
         gauge(own, IN_FLIGHT, inFlight::getAsInt);
+        // All at once, so that a dashboard sees a zero where nothing failed yet.
+        for (InferenceException.Stage stage : InferenceException.Stage.values()) {
+            deadLetters.put(nameOf(stage), deadLetters(operator, nameOf(stage)));
+        }
+    }
+
+    /** The name of a stage in metrics and dead letters. */
+    static String nameOf(InferenceException.Stage stage) {
+        return stage.name().toLowerCase(Locale.ROOT);
     }
 
     void result(boolean wasTruncated) {
@@ -111,8 +120,8 @@ final class InferenceMetrics {
         }
     }
 
-    synchronized void deadLetter(String stage) {
-        deadLetters.computeIfAbsent(stage, name -> deadLetters(group, name)).inc();
+    void deadLetter(InferenceException.Stage stage) {
+        deadLetters.get(nameOf(stage)).inc();
     }
 
     /** The counter of dead letters of one stage. */

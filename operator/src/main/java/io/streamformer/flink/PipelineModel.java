@@ -10,7 +10,9 @@ import io.streamformer.schemas.ModelReference;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import org.apache.flink.api.common.externalresource.ExternalResourceInfo;
 import org.apache.flink.api.common.functions.RuntimeContext;
 
 /** One subtask's lease on the pipeline of a bundle. */
@@ -45,7 +47,13 @@ final class PipelineModel implements Model {
         public Model open(RuntimeContext context) {
             Path folder = BundleCache.in(cacheDirectory).fetch(bundle);
             PipelineOptions effective =
-                    options.toBuilder().device(deviceFor(options.device(), context)).build();
+                    options.toBuilder()
+                            .device(
+                                    deviceFor(
+                                            options.device(),
+                                            context.getExternalResourceInfos(GPU),
+                                            context.getTaskInfo().getIndexOfThisSubtask()))
+                            .build();
             InferencePipeline pipeline = InferencePipeline.acquire(folder, effective);
             InferenceMetrics.registerSession(
                     context.getMetricGroup(), pipeline.stats(), effective.maxBatchRows());
@@ -57,12 +65,12 @@ final class PipelineModel implements Model {
      * The device that was asked for; where that is {@code auto} and Flink hands out GPUs, one of
      * those. All subtasks of a TaskManager see the same GPUs, so they take turns.
      */
-    static Device deviceFor(Device wanted, RuntimeContext context) {
+    static Device deviceFor(Device wanted, Set<ExternalResourceInfo> gpus, int subtask) {
         if (!wanted.equals(Device.AUTO)) {
             return wanted;
         }
         List<Integer> indexes =
-                context.getExternalResourceInfos(GPU).stream()
+                gpus.stream()
                         .map(info -> info.getProperty("index"))
                         .flatMap(Optional::stream)
                         .map(Integer::valueOf)
@@ -71,7 +79,6 @@ final class PipelineModel implements Model {
         if (indexes.isEmpty()) {
             return wanted;
         }
-        int subtask = context.getTaskInfo().getIndexOfThisSubtask();
         return new Device(true, indexes.get(subtask % indexes.size()), false);
     }
 

@@ -10,6 +10,7 @@ import io.streamformer.schemas.Translation;
 import java.io.Serializable;
 import java.time.Instant;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Stream;
 import org.apache.avro.specific.SpecificRecordBase;
@@ -49,6 +50,12 @@ sealed interface TaskRecords<T extends SpecificRecordBase> extends Serializable 
             return own;
         }
         return Instant.ofEpochMilli(Math.max(0, event.origin().timestamp()));
+    }
+
+    /** The event's attributes; none where it was built without. */
+    private static Map<String, String> attributesOf(Traced<TextEvent> event) {
+        Map<String, String> attributes = event.value().getAttributes();
+        return attributes == null ? Map.of() : attributes;
     }
 
     /** Answers of classifiers. */
@@ -91,7 +98,7 @@ sealed interface TaskRecords<T extends SpecificRecordBase> extends Serializable 
                     answer.truncated(),
                     answer.inputTokens(),
                     timeOf(event),
-                    event.value().getAttributes());
+                    attributesOf(event));
         }
     }
 
@@ -116,6 +123,9 @@ sealed interface TaskRecords<T extends SpecificRecordBase> extends Serializable 
 
         @Override
         public Optional<String> refuse(TextEvent event, Manifest manifest) {
+            if (event.getTextPair() != null) {
+                return Optional.of("an event to translate has no text_pair, seen one");
+            }
             List<String> written = manifest.targetLanguages();
             String wanted = event.getTargetLanguage();
             if (wanted != null && !written.isEmpty() && language(wanted, written) == null) {
@@ -153,7 +163,7 @@ sealed interface TaskRecords<T extends SpecificRecordBase> extends Serializable 
                     answer.inputTokens(),
                     answer.outputTokens(),
                     timeOf(event),
-                    event.value().getAttributes());
+                    attributesOf(event));
         }
 
         /** The written language that serves the wanted one: itself, or fr for fr-CA. */

@@ -95,8 +95,10 @@ class InferenceAsyncFunctionTest {
             harness.send(new Traced<>(Records.event("a", " \n\t"), Origin.NONE));
             harness.send(new Traced<>(Records.event("b", ""), Origin.NONE));
             harness.send(new Traced<>(Records.event("c", null), Origin.NONE));
+            harness.send(new Traced<>(Records.event(null, "text"), Origin.NONE));
+            harness.send(new Traced<>(new TextEvent(), Origin.NONE));
             assertThat(model.inputs).isEmpty();
-            for (int i = 0; i < 3; i++) {
+            for (int i = 0; i < 5; i++) {
                 assertThat(harness.failure(i).value().getStage()).isEqualTo("validate");
             }
             assertThat(harness.failure(2).value().getValue()).isNull();
@@ -244,6 +246,17 @@ class InferenceAsyncFunctionTest {
                 assertThat(harness.failure(i).value().getStage()).isEqualTo("validate");
                 assertThat(harness.failure(i).value().getReason()).contains("[fr]");
             }
+        }
+    }
+
+    @Test
+    void aPairIsNotTranslated() throws Exception {
+        FakeModel.translator();
+        try (Harness<Translation> harness = translate()) {
+            TextEvent pair = to(null);
+            pair.setTextPair("second");
+            harness.send(new Traced<>(pair, Origin.NONE));
+            assertThat(harness.failure(0).value().getReason()).contains("text_pair");
         }
     }
 

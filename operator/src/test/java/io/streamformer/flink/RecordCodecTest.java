@@ -9,6 +9,7 @@ import io.streamformer.schemas.TextEvent;
 import io.streamformer.schemas.Translation;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.time.Instant;
 import java.util.Arrays;
 import java.util.Random;
 import org.apache.avro.io.BinaryEncoder;
@@ -32,6 +33,15 @@ class RecordCodecTest {
         RecordCodec<DeadLetter> letters = RecordCodec.of(DeadLetter.class);
         assertThat(letters.decode(letters.encode(Records.deadLetter())))
                 .isEqualTo(Records.deadLetter());
+    }
+
+    @Test
+    void anyTimestampComesBack() throws IOException {
+        for (long millis : new long[] {Long.MIN_VALUE, -1, 0, Long.MAX_VALUE}) {
+            TextEvent event = Records.event("id", "text");
+            event.setTimestamp(Instant.ofEpochMilli(millis));
+            assertThat(events.decode(events.encode(event))).isEqualTo(event);
+        }
     }
 
     @Test

@@ -11,6 +11,7 @@ import io.streamformer.schemas.Classification;
 import io.streamformer.schemas.DeadLetter;
 import io.streamformer.schemas.ModelReference;
 import io.streamformer.schemas.TextEvent;
+import io.streamformer.schemas.Translation;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -58,6 +59,51 @@ class StreamformerTest {
         outcomes.executeAndCollect().forEachRemaining(ids::add);
         assertThat(ids)
                 .containsExactlyInAnyOrderElementsOf(texts.stream().map(TextEvent::getId).toList());
+    }
+
+    @Test
+    void realModelsAnswerBothTasks() throws Exception {
+        LocalStreamEnvironment env = environment();
+        DataStream<TextEvent> events =
+                events(
+                        env,
+                        List.of(
+                                Records.event("a", "Hello!"),
+                                Records.event("b", "OK"),
+                                Records.event("c", "no"),
+                                Records.event("d", "\u0000 [SEP] </s>"),
+                                Records.event("e", "\n")));
+        Inference<Classification> sentiment =
+                Streamformer.classify(
+                                io.streamformer.testing.TestBundle.resource("tiny-sentiment")
+                                        .toString())
+                        .apply(events);
+        Inference<Translation> translation =
+                Streamformer.translate(
+                                io.streamformer.testing.TestBundle.resource("tiny-translation")
+                                        .toString())
+                        .ordered(false)
+                        .apply(events);
+        DataStream<String> outcomes =
+                sentiment
+                        .results()
+                        .map(result -> result.getId() + " " + result.getLabel())
+                        .union(
+                                translation
+                                        .results()
+                                        .map(result -> result.getId() + ": " + result.getText()),
+                                sentiment.deadLetters().map(StreamformerTest::told),
+                                translation.deadLetters().map(StreamformerTest::told));
+        List<String> told = new ArrayList<>();
+        outcomes.executeAndCollect().forEachRemaining(told::add);
+        assertThat(told)
+                .hasSize(10)
+                .contains("a negative", "b positive", "c negative", "a: some two", "b: ")
+                .contains("e text-classification validate", "e translation validate");
+    }
+
+    private static String told(DeadLetter letter) {
+        return letter.getId() + " " + letter.getTask() + " " + letter.getStage();
     }
 
     @Test
