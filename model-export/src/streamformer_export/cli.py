@@ -80,8 +80,8 @@ def train(
     ] = 3000,
     peak_rate: Annotated[
         float, typer.Option(help="Learning rate after the warm-up; it falls to 0 at the end.")
-    ] = 1.2e-3,
-    warmup_steps: Annotated[int, typer.Option(min=0, help="Steps of the linear climb.")] = 600,
+    ] = 1e-3,
+    warmup_steps: Annotated[int, typer.Option(min=0, help="Steps of the linear climb.")] = 1000,
     label_smoothing: Annotated[
         float, typer.Option(help="Share of probability spread over all pieces.")
     ] = 0.1,

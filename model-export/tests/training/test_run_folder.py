@@ -59,8 +59,17 @@ def test_force_refuses_a_folder_of_something_else(tmp_path):
 def test_resume_refuses_other_settings(tmp_path):
     start(tmp_path)
     folder = RunFolder(tmp_path, resume=True)
-    with pytest.raises(TrainingError, match="epochs was 16 and is 5"):
-        folder.start(dataclasses.replace(SETTINGS, epochs=5), [], precision="fp32")
+    with pytest.raises(TrainingError, match="seed was 1 and is 5"):
+        folder.start(dataclasses.replace(SETTINGS, seed=5), [], precision="fp32")
+
+
+def test_resume_may_change_the_number_of_epochs(tmp_path):
+    start(tmp_path)
+    folder = RunFolder(tmp_path, resume=True)
+    folder.start(dataclasses.replace(SETTINGS, epochs=5), [], precision="fp32")
+    content = json.loads((tmp_path / "training.json").read_text(encoding="utf-8"))
+    assert content["settings"]["epochs"] == 5
+    assert content["resumed"] == [{"epochs_before": 16}]
 
 
 def test_resume_refuses_an_empty_folder_and_force(tmp_path):

@@ -60,8 +60,9 @@ class RunFolder:
     def start(self, settings: Any, files: list[Path], **facts: Any) -> None:
         """Makes the folder and writes the settings; those of a resumed run must match.
 
-        Hashes of the data `files`, versions and `facts` (values found at the start, such as the
-        precision) are written with them.
+        Only the number of epochs may change: the rate then falls to 0 at the new end, from
+        wherever it is, and the number before is kept under `resumed`. Hashes of the data `files`,
+        versions and `facts` (values found at the start, such as the precision) are written too.
         """
         content = {
             "settings": dataclasses.asdict(settings),
@@ -73,6 +74,10 @@ class RunFolder:
         path = self.path / SETTINGS_FILE
         if self.resumed:
             before = json.loads(path.read_text(encoding="utf-8"))
+            epochs = before["settings"]["epochs"]
+            if epochs != content["settings"]["epochs"]:
+                before["resumed"] = [*before.get("resumed", []), {"epochs_before": epochs}]
+                before["settings"]["epochs"] = content["settings"]["epochs"]
             for part in ("settings", "files"):
                 for name in sorted(before[part].keys() | content[part].keys()):
                     then, now = before[part].get(name), content[part].get(name)
@@ -81,11 +86,12 @@ class RunFolder:
                             f"A resumed run keeps its {part}: {name} was {then!r} and is {now!r}. "
                             "Set it back, or start anew in another folder."
                         )
+            _write_json(path, before)
             return
         if self.path.exists():
             shutil.rmtree(self.path)
         self.path.mkdir(parents=True)
-        path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        _write_json(path, content)
 
     def add_metrics(self, **values: Any) -> None:
         """Appends one JSON line."""
@@ -103,6 +109,10 @@ class RunFolder:
         """Removes the state of a finished run, unless it is to be kept."""
         if not keep_state:
             shutil.rmtree(self.path / STATE_FOLDER, ignore_errors=True)
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _is_until(metrics: dict[str, Any], epoch: int) -> bool:

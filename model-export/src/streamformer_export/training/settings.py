@@ -34,8 +34,8 @@ class TranslationSettings:
     longest: int = 128
     epochs: int = 16
     batch_tokens: int = 3000
-    peak_rate: float = 1.2e-3
-    warmup_steps: int = 600
+    peak_rate: float = 1e-3
+    warmup_steps: int = 1000
     label_smoothing: float = 0.1
     clip_norm: float = 1.0
     average: int = 4
