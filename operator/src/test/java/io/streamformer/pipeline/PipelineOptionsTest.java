@@ -9,9 +9,16 @@ import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.ObjectInputStream;
 import java.io.ObjectOutputStream;
+import java.lang.reflect.RecordComponent;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Arrays;
+import java.util.List;
 import java.util.Map;
 import java.util.function.UnaryOperator;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -71,6 +78,22 @@ class PipelineOptionsTest {
                                 100,
                                 Map.of("gpu_mem_limit", "1000000")))
                 .isEqualTo(OTHER.toBuilder().build());
+    }
+
+    @Test
+    void isListedInTheReadme() throws Exception {
+        List<String> listed =
+                Files.readAllLines(Path.of("README.md")).stream()
+                        .map(line -> Pattern.compile("\\| `(\\w+)` \\|.*").matcher(line))
+                        .filter(Matcher::matches)
+                        .map(matcher -> matcher.group(1))
+                        .toList();
+
+        String[] options =
+                Arrays.stream(PipelineOptions.class.getRecordComponents())
+                        .map(RecordComponent::getName)
+                        .toArray(String[]::new);
+        assertThat(listed).endsWith(options);
     }
 
     @Test

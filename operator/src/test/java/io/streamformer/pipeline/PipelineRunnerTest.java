@@ -1,0 +1,69 @@
+package io.streamformer.pipeline;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.streamformer.bundle.Bundle;
+import io.streamformer.decode.PredictionDecoder;
+import io.streamformer.inference.Device;
+import io.streamformer.inference.ModelOptions;
+import io.streamformer.inference.OrtModel;
+import io.streamformer.testing.TestBundle;
+import io.streamformer.tokenize.TokenizedText;
+import java.util.Map;
+import java.util.concurrent.CancellationException;
+import org.junit.jupiter.api.Test;
+
+class PipelineRunnerTest {
+
+    private static final TokenizedText GOOD = new TokenizedText(new long[] {2, 5, 3}, null, false);
+    private static final TokenizedText POISON =
+            new TokenizedText(new long[] {2, 987_654, 3}, null, false);
+
+    private final PipelineStats stats = new PipelineStats(() -> 0, () -> 0);
+
+    @Test
+    void blamesTheTextWhileTheEngineAnswersAGoldenOne() {
+        Throwable failure = failureOf(POISON, GOOD);
+
+        assertThat(failure)
+                .isInstanceOfSatisfying(
+                        InferenceException.class,
+                        e -> assertThat(e.stage()).isEqualTo(InferenceException.Stage.INFERENCE))
+                .hasMessageContaining("this text of 3 tokens alone");
+        assertThat(stats.failures()).isEqualTo(1);
+    }
+
+    @Test
+    void blamesTheEngineWhereItFailsOnAGoldenTextToo() {
+        assertThat(failureOf(POISON, POISON))
+                .isInstanceOf(IllegalStateException.class)
+                .hasMessageContaining("not even a golden one");
+    }
+
+    /** The failure that a text's sender sees after the text failed alone. */
+    private Throwable failureOf(TokenizedText text, TokenizedText probe) {
+        Bundle bundle = Bundle.read(TestBundle.resource(TestBundle.SENTIMENT));
+        ModelOptions options = new ModelOptions("fp32", Device.CPU, 1, Map.of());
+        QueuedText row = new QueuedText(text, 0);
+        try (OrtModel model = OrtModel.load(bundle, options)) {
+            new PipelineRunner(
+                            model.newRunner(),
+                            PredictionDecoder.of(bundle, null, null),
+                            null,
+                            probe,
+                            stats)
+                    .fail(row, new IllegalStateException("failed alone"));
+        }
+        assertThat(row).isCompletedExceptionally();
+        return row.handle((prediction, failure) -> failure).join();
+    }
+
+    @Test
+    void tellsACancelledTextFromAFailedOne() {
+        QueuedText row = new QueuedText(GOOD, 0);
+
+        new PipelineRunner(null, null, null, GOOD, stats).fail(row, new CancellationException());
+
+        assertThat(row).isCancelled();
+    }
+}
