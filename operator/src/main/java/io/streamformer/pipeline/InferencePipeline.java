@@ -69,7 +69,8 @@ public final class InferencePipeline implements AutoCloseable {
 
     /**
      * Gives the lease back; the last one waits for runs in flight, cancels what still waits for
-     * one, and closes the session.
+     * one, and closes the session. Called once nothing is submitted to this lease any more, and
+     * never from what a future completes: that would wait for itself.
      */
     @Override
     public void close() {
