@@ -5,7 +5,7 @@ docs/graphs.md compares the schemes and has the figures.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,6 +33,12 @@ class Linear:
     def bias_of(self, g: Graph) -> str:
         return g.weight(f"{self.name}.bias", self.bias)
 
+    @staticmethod
+    def side_by_side(name: str, parts: Sequence[Linear]) -> Linear:
+        """One layer that computes several of the same input."""
+        weight = np.concatenate([part.weight for part in parts], axis=1)
+        return Linear(name, weight, np.concatenate([part.bias for part in parts]))
+
 
 @dataclass(frozen=True)
 class Table:
@@ -59,6 +65,10 @@ class Scheme:
     def linear(self, g: Graph, linear: Linear, x: str) -> str:
         """x (..., in) times the weight, plus the bias."""
         return g.op("Add", self.matmul(g, linear, x), linear.bias_of(g))
+
+    def clips_negatives(self, linear: Linear) -> bool:
+        """Whether the layer takes negative inputs for zero, so that no Relu is needed before it."""
+        return False
 
     def lookup(self, g: Graph, table: Table, ids: str) -> str:
         """Rows of the table: (..., width)."""
@@ -121,6 +131,9 @@ class Static(Scheme):
     def linear(self, g: Graph, linear: Linear, x: str) -> str:
         return self._multiply(g, linear.name, linear.weight, x, linear.bias_of(g))
 
+    def clips_negatives(self, linear: Linear) -> bool:
+        return self._range(linear.name).zero_point == 0
+
     def project(self, g: Graph, table: Table, x: str, bias: np.ndarray) -> str:
         name = f"{table.projection}.bias"
         added = g.weight(name, bias) if bias.any() else ""
@@ -132,14 +145,17 @@ class Static(Scheme):
         scale = g.op("Gather", g.shared(f"{table.name}.scales", scales[:, None]), ids)
         return g.op("Mul", g.op("Cast", rows, to=FLOAT), scale)
 
-    def _multiply(self, g: Graph, name: str, weight: np.ndarray, x: str, bias: str = "") -> str:
-        values, scales = quantize_columns(weight)
+    def _range(self, name: str) -> Range:
         try:
-            seen = self._ranges[name]
+            return self._ranges[name]
         except KeyError:
             raise ExportError(
                 f"Calibration has seen the input of every matrix: {name} is missing. This is a bug."
             ) from None
+
+    def _multiply(self, g: Graph, name: str, weight: np.ndarray, x: str, bias: str = "") -> str:
+        values, scales = quantize_columns(weight)
+        seen = self._range(name)
         scale, zero = g.float(seen.scale), g.constant(seen.zero_point, np.uint8)
         key = (id(g), x, seen)
         if key not in self._quantized:

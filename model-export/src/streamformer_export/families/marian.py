@@ -254,10 +254,11 @@ class _Builder:
 
     def _query_key_value(self, g: Graph, name: str, x: str) -> tuple[str, str, str, str]:
         """Query, key and value without their bias, and the three biases as one."""
-        linears = [self._linear(f"{name}.{part}_proj") for part in "qkv"]
-        bias = g.weight(f"{name}.bias", np.concatenate([linear.bias for linear in linears]))
-        query, key, value = (self.scheme.matmul(g, linear, x) for linear in linears)
-        return query, key, value, bias
+        parts = [self._linear(f"{name}.{part}_proj") for part in "qkv"]
+        linear = Linear.side_by_side(f"{name}.qkv_proj", parts)
+        product = self.scheme.matmul(g, linear, x)
+        query, key, value = g.op("Split", product, outputs=3, axis=-1, num_outputs=3)
+        return query, key, value, linear.bias_of(g)
 
     def _close_attention(self, g: Graph, layer: str, part: str, mixed: str, x: str) -> str:
         out = self._linear(f"{layer}.{part}.out_proj")

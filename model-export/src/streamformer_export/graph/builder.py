@@ -44,7 +44,7 @@ class Value:
 
 
 class Graph:
-    """One graph; `subgraph` opens the body of a Loop or a branch of an If inside it.
+    """One graph; `subgraph` opens the body of a Loop inside it.
 
     A matrix lies in the graph that multiplies with it: ONNX Runtime packs the weights of a graph
     and of its direct child, but not those that a body two levels deep takes from the outermost
@@ -155,35 +155,6 @@ class Graph:
                 outputs,
                 name=name,
                 body=inner._proto(),
-            )
-        )
-        return outputs
-
-    def branch(
-        self,
-        condition: str,
-        then: Callable[[Graph], list[str]],
-        otherwise: Callable[[Graph], list[str]],
-        results: Sequence[tuple[int, int]],
-        *,
-        name: str,
-    ) -> list[str]:
-        """An If; `results` are (element type, rank) of what both branches return."""
-        protos = []
-        for side, add in (("then", then), ("else", otherwise)):
-            inner = self.subgraph(f"{name}.{side}")
-            for value, (type_, rank) in zip(add(inner), results, strict=True):
-                inner.output(self._fresh(side), value, type_, (None,) * rank)
-            protos.append(inner._proto())
-        outputs = [self._fresh("chosen") for _ in results]
-        self.nodes.append(
-            helper.make_node(
-                "If",
-                [condition],
-                outputs,
-                name=name,
-                then_branch=protos[0],
-                else_branch=protos[1],
             )
         )
         return outputs

@@ -1,4 +1,7 @@
-"""The decode loop as ONNX nodes: greedy and beam search as transformers' `generate` has them.
+"""The decode loop as ONNX nodes: beam search as transformers' `generate` has it.
+
+With one beam it is greedy search: the best token that ends is the hypothesis, and no other can beat
+it. A branch of its own for greedy search had fewer nodes, but cost as much as it saved.
 
 The beams of a row lie side by side in one cache: the keys and values of all of them, step after
 step, form one time axis, and a score bias shows each beam only its own ancestors. So no cache is
@@ -104,7 +107,6 @@ class _Search:
         self.step = step
         self.batch = g.op("Shape", limits.max_new_tokens)
         self.beams = g.op("Reshape", limits.num_beams, g.ints(1))
-        self.greedy = g.op("Equal", limits.num_beams, g.int(1))
         # The best of all beams, and as many again should the first ones end.
         self.candidates = g.op("Mul", self.beams, g.ints(2))
         # Per beam; banned tokens and the end token may be among them and are passed over.
@@ -243,13 +245,7 @@ class _Search:
         at_limit = g.op("GreaterOrEqual", position, limit)
         values, tokens = self._best_tokens(g, logits, early, at_limit)
 
-        def greedy(g: Graph) -> list[str]:
-            return list(self._greedy(g, state, seen, values, tokens, at_limit, norm))
-
-        def beam(g: Graph) -> list[str]:
-            return list(self._beam(g, state, seen, values, tokens, at_limit, norm, flat))
-
-        new = State(*g.branch(self.greedy, greedy, beam, STATE_TYPES, name="decode.choice"))
+        new = self._choose(g, state, seen, values, tokens, at_limit, norm, flat)
         share = g.op("ReduceMean", g.op("Cast", new.open, to=FLOAT), keepdims=0)
         return g.op("Greater", share, g.float(OPEN_SHARE)), [position, *new, *caches]
 
@@ -267,36 +263,7 @@ class _Search:
             tokens = g.op("Where", last, g.int(self.rules.end_id), tokens)
         return values, tokens
 
-    def _greedy(
-        self,
-        g: Graph,
-        state: State,
-        seen: str,
-        values: str,
-        tokens: str,
-        at_limit: str,
-        norm: str,
-    ) -> State:
-        """The best token of each row; rows that are done are padded."""
-        open_ = g.op("Unsqueeze", state.open, g.ints(1))
-        value, index = g.op("TopK", values, g.ints(1), outputs=2, axis=-1)
-        token = g.op("GatherElements", tokens, index, axis=2)
-        ids = g.op("Where", open_, g.op("Squeeze", token, g.ints(2)), g.int(self.rules.padding_id))
-        ended = g.op("Or", g.op("Equal", ids, g.int(self.rules.end_id)), at_limit)
-        total = g.op("Add", state.scores, g.op("Squeeze", value, g.ints(2)))
-        history = g.op("Concat", state.history, g.op("Unsqueeze", ids, g.ints(2)), axis=2)
-        go_on = g.op("And", open_, g.op("Not", ended))
-        return State(
-            ids=ids,
-            scores=total,
-            history=history,
-            ancestors=seen,
-            done=history,
-            done_scores=g.op("Where", open_, g.op("Div", total, norm), state.done_scores),
-            open=g.op("Squeeze", go_on, g.ints(1)),
-        )
-
-    def _beam(
+    def _choose(
         self,
         g: Graph,
         state: State,

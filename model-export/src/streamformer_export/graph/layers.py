@@ -60,6 +60,8 @@ def feed_forward(
     """activation(x W1 + b1) W2; returns it and b2, which the next add_and_norm adds."""
     if kind == "gelu":
         inner = g.op("BiasGelu", scheme.matmul(g, first, x), first.bias_of(g))
+    elif kind == "relu" and scheme.clips_negatives(second):
+        inner = scheme.linear(g, first, x)
     else:
         inner = activation(g, kind, scheme.linear(g, first, x))
     return scheme.matmul(g, second, inner), second.bias_of(g)
