@@ -1,4 +1,4 @@
-"""The commands that make and prove bundles: export, verify, evaluate."""
+"""The commands that make and prove bundles: pack, export, verify, evaluate."""
 
 from __future__ import annotations
 
@@ -99,6 +99,18 @@ def export(
         bundle = run(folder, out, settings, force=force)
         for file in sorted(bundle.folder.iterdir()):
             typer.echo(f"{file.stat().st_size:>12,}  {file.name}")
+
+
+@app.command()
+def pack(
+    folder: Folder,
+    out: Annotated[Path, typer.Argument(help="The folder to write; refused if it is not empty.")],
+) -> None:
+    """Keep what export needs of a model folder, with fp16 weights: small enough for git."""
+    from streamformer_export.pack import pack as run
+
+    with _errors_to_exit_code():
+        run(folder, out)
 
 
 BundleFolder = Annotated[Path, typer.Argument(help="A bundle.")]

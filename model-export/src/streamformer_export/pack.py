@@ -1,0 +1,66 @@
+"""A model folder reduced to what an export needs, small enough to be kept under version control."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path, PurePath
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import load_file, save_file
+
+from streamformer_export.errors import ExportError
+
+WEIGHTS = "model.safetensors"
+KEPT = ("config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json")
+HISTORY = ("training.json", "metrics.jsonl")
+
+
+def pack(model: Path, out: Path) -> None:
+    """Writes the weights as fp16 beside the configuration, the tokenizer and the run's history.
+
+    The result is still a folder that transformers loads. Of the data files in training.json the
+    names stay and the folders go.
+
+    Raises ExportError if `out` is not empty, `model` has no safetensors, or a weight is too large
+    for fp16 (65,504).
+    """
+    if out.exists() and any(out.iterdir()):
+        raise ExportError(f"An existing output is kept: {out} is not empty. Give another folder.")
+    if not (model / WEIGHTS).is_file():
+        raise ExportError(f"A model folder has {WEIGHTS}: {model} has none.")
+    halved = {name: _fp16(name, array) for name, array in load_file(model / WEIGHTS).items()}
+    out.mkdir(parents=True, exist_ok=True)
+    save_file(halved, out / WEIGHTS, metadata={"format": "pt"})
+    for name in KEPT:
+        if (model / name).is_file():
+            shutil.copyfile(model / name, out / name)
+    for name in HISTORY:
+        if (model / name).is_file():
+            lines = (model / name).read_text(encoding="utf-8")
+            if name.endswith(".json"):
+                content = _without_folders(json.loads(lines))
+                lines = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+            (out / name).write_text(lines, encoding="utf-8")
+
+
+def _fp16(name: str, array: np.ndarray) -> np.ndarray:
+    if array.dtype.kind != "f":
+        return array
+    largest = float(np.abs(array).max(initial=0.0))
+    if largest > np.finfo(np.float16).max:
+        raise ExportError(
+            f"fp16 holds values up to 65504: {name} has {largest:g}. Keep this model in fp32."
+        )
+    return array.astype(np.float16)
+
+
+def _without_folders(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {_without_folders(key): _without_folders(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without_folders(item) for item in value]
+    if isinstance(value, str) and "/" in value:
+        return ":".join(PurePath(part).name for part in value.split(":"))
+    return value
