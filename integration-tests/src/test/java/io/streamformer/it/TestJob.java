@@ -1,0 +1,221 @@
+package io.streamformer.it;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import io.streamformer.flink.JobOptions;
+import io.streamformer.flink.RecordCodec;
+import io.streamformer.flink.StreamformerJob;
+import io.streamformer.local.EmbeddedKafka;
+import io.streamformer.local.RunningJob;
+import io.streamformer.local.Topics;
+import io.streamformer.schemas.Classification;
+import io.streamformer.schemas.DeadLetter;
+import io.streamformer.schemas.TextEvent;
+import io.streamformer.schemas.Translation;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.UUID;
+import java.util.concurrent.Future;
+import java.util.function.Consumer;
+import java.util.function.Predicate;
+import org.apache.avro.specific.SpecificRecordBase;
+import org.apache.flink.configuration.MemorySize;
+import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
+import org.apache.kafka.clients.consumer.ConsumerConfig;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.clients.producer.KafkaProducer;
+import org.apache.kafka.clients.producer.ProducerConfig;
+import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.serialization.ByteArrayDeserializer;
+import org.apache.kafka.common.serialization.ByteArraySerializer;
+
+/** The ready-made job on topics of its own, with what a test sends and reads. */
+final class TestJob implements AutoCloseable {
+
+    /** How long a test waits for what has to come. */
+    static final Duration PATIENCE = Duration.ofMinutes(3);
+
+    /**
+     * A record that came back.
+     *
+     * @param value a Classification, a Translation or a DeadLetter
+     */
+    record Outcome(ConsumerRecord<byte[], byte[]> record, String key, SpecificRecordBase value) {}
+
+    private final String bootstrapServers;
+    private final Topics topics;
+    private final RunningJob job;
+    private final KafkaProducer<byte[], byte[]> producer;
+
+    private TestJob(String bootstrapServers, Topics topics, RunningJob job) {
+        this.bootstrapServers = bootstrapServers;
+        this.topics = topics;
+        this.job = job;
+        this.producer =
+                new KafkaProducer<>(
+                        Map.of(
+                                ProducerConfig.BOOTSTRAP_SERVERS_CONFIG,
+                                bootstrapServers,
+                                ProducerConfig.MAX_REQUEST_SIZE_CONFIG,
+                                EmbeddedKafka.MAX_RECORD_BYTES),
+                        new ByteArraySerializer(),
+                        new ByteArraySerializer());
+    }
+
+    /** Starts the job on new topics. */
+    static TestJob start(LocalStack stack, List<Path> bundles, Consumer<JobOptions.Builder> more)
+            throws Exception {
+        String prefix = "it-" + UUID.randomUUID().toString().substring(0, 8) + "-";
+        Topics topics = Topics.prefixed(prefix);
+        topics.create(stack.bootstrapServers(), 2, Map.of());
+        JobOptions.Builder options =
+                JobOptions.builder()
+                        .set(JobOptions.BOOTSTRAP_SERVERS, stack.bootstrapServers())
+                        .set(JobOptions.BUNDLES, bundles.stream().map(Path::toString).toList())
+                        .set(JobOptions.INPUT_TOPIC, topics.events())
+                        .set(JobOptions.INPUT_GROUP_ID, prefix)
+                        .set(JobOptions.DEAD_LETTER_TOPIC, topics.deadLetters())
+                        .set(JobOptions.DEVICE, "cpu")
+                        .set(
+                                JobOptions.MAX_RECORD_BYTES,
+                                new MemorySize(EmbeddedKafka.MAX_RECORD_BYTES / 2))
+                        .set(JobOptions.CHECKPOINT_INTERVAL, Duration.ofMillis(200));
+        for (Path bundle : bundles) {
+            boolean classifies =
+                    TestBundles.manifest(bundle).get("task").asText().equals("text-classification");
+            options.set(
+                    "model." + TestBundles.manifest(bundle).get("name").asText() + ".results-topic",
+                    classifies ? topics.sentiment() : topics.translations());
+        }
+        more.accept(options);
+        StreamExecutionEnvironment environment = stack.cluster().environment();
+        StreamformerJob.build(environment, options.build());
+        return new TestJob(stack.bootstrapServers(), topics, stack.cluster().submit(environment));
+    }
+
+    RunningJob job() {
+        return job;
+    }
+
+    /** Sends a text under its id, which is its key too. */
+    void send(String id, String text) throws Exception {
+        sendLater(id, text).get();
+    }
+
+    /** As {@link #send}, without waiting for the broker. */
+    Future<?> sendLater(String id, String text) {
+        TextEvent event =
+                TextEvent.newBuilder()
+                        .setId(id)
+                        .setText(text)
+                        .setTimestamp(Instant.ofEpochMilli(1_700_000_000_000L))
+                        .build();
+        return sendRaw(id, RecordCodec.of(TextEvent.class).encode(event));
+    }
+
+    /** Sends bytes under a key. */
+    Future<?> sendRaw(String key, byte[] value) {
+        ProducerRecord<byte[], byte[]> record =
+                new ProducerRecord<>(
+                        topics.events(), null, 1_700_000_000_000L, key.getBytes(UTF_8), value);
+        record.headers().add("traceparent", ("trace-of-" + key).getBytes(UTF_8));
+        return producer.send(record);
+    }
+
+    /** Waits until so many outcomes are committed. */
+    List<Outcome> await(int count) throws Exception {
+        return await(outcomes -> outcomes.size() >= count);
+    }
+
+    /** Waits until what is committed fulfils a condition; fails with the job if that failed. */
+    List<Outcome> await(Predicate<List<Outcome>> condition) throws Exception {
+        List<Outcome> outcomes = new ArrayList<>();
+        Instant end = Instant.now().plus(PATIENCE);
+        try (KafkaConsumer<byte[], byte[]> consumer = consumer("read_committed")) {
+            while (!condition.test(outcomes)) {
+                if (job.failure().isPresent()) {
+                    throw new AssertionError("the job failed", job.failure().get());
+                }
+                if (Instant.now().isAfter(end)) {
+                    throw new AssertionError("no more than " + outcomes.size() + " outcomes came");
+                }
+                for (ConsumerRecord<byte[], byte[]> record :
+                        consumer.poll(Duration.ofMillis(200))) {
+                    outcomes.add(outcome(record));
+                }
+            }
+        }
+        return outcomes;
+    }
+
+    /** Everything that lies in the topics of outcomes now. */
+    List<Outcome> readAll(String isolationLevel) throws Exception {
+        List<Outcome> outcomes = new ArrayList<>();
+        try (KafkaConsumer<byte[], byte[]> consumer = consumer(isolationLevel)) {
+            Map<TopicPartition, Long> ends = consumer.endOffsets(consumer.assignment());
+            while (ends.keySet().stream().anyMatch(p -> consumer.position(p) < ends.get(p))) {
+                for (ConsumerRecord<byte[], byte[]> record :
+                        consumer.poll(Duration.ofMillis(200))) {
+                    outcomes.add(outcome(record));
+                }
+            }
+        }
+        return outcomes;
+    }
+
+    private KafkaConsumer<byte[], byte[]> consumer(String isolationLevel) {
+        KafkaConsumer<byte[], byte[]> consumer =
+                new KafkaConsumer<>(
+                        Map.of(
+                                ConsumerConfig.BOOTSTRAP_SERVERS_CONFIG,
+                                bootstrapServers,
+                                ConsumerConfig.ISOLATION_LEVEL_CONFIG,
+                                isolationLevel),
+                        new ByteArrayDeserializer(),
+                        new ByteArrayDeserializer());
+        List<TopicPartition> partitions = new ArrayList<>();
+        for (String topic :
+                List.of(topics.sentiment(), topics.translations(), topics.deadLetters())) {
+            consumer.partitionsFor(topic)
+                    .forEach(info -> partitions.add(new TopicPartition(topic, info.partition())));
+        }
+        consumer.assign(partitions);
+        consumer.seekToBeginning(partitions);
+        return consumer;
+    }
+
+    private Outcome outcome(ConsumerRecord<byte[], byte[]> record) throws Exception {
+        Class<? extends SpecificRecordBase> type =
+                record.topic().equals(topics.sentiment())
+                        ? Classification.class
+                        : record.topic().equals(topics.translations())
+                                ? Translation.class
+                                : DeadLetter.class;
+        return new Outcome(
+                record,
+                record.key() == null ? null : new String(record.key(), UTF_8),
+                RecordCodec.of(type).decode(record.value()));
+    }
+
+    /** What keeps outcomes of the same event and task apart from all others. */
+    static String identity(Outcome outcome) {
+        String task = outcome.value().getClass().getSimpleName();
+        if (outcome.value() instanceof DeadLetter letter) {
+            task = String.valueOf(letter.getTask());
+        }
+        return Arrays.asList(outcome.key(), task).toString();
+    }
+
+    @Override
+    public void close() {
+        job.close();
+        producer.close(Duration.ofSeconds(5));
+    }
+}
