@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 from typer.testing import CliRunner
 
+from streamformer_export import commands
 from streamformer_export.bundle import Bundle
 from streamformer_export.cli import app
 from streamformer_export.errors import ExportError
@@ -181,3 +184,24 @@ def test_bad_arguments_are_one_line_and_exit_code_2(tmp_path):
     assert result.exit_code == 2
     assert result.output.startswith("Error: ")
     assert result.output.count("\n") == 1
+
+
+def test_card_keeps_how_it_was_made(sentiment_folder, tmp_path):
+    table = tmp_path / "dev.tsv"
+    table.write_text("label\ttext\npositive\ta good dog\n", encoding="utf-8")
+    settings = replace(SMALL, limitations="Knows no irony.", command="streamformer-export export")
+    bundle = export(sentiment_folder, tmp_path / "out", settings)
+    arguments = ["evaluate", str(bundle.folder), "--data", str(table), "--write"]
+    assert CliRunner().invoke(app, arguments).exit_code == 0
+    card = (bundle.folder / "README.md").read_text()
+    assert "accuracy (dev)" in card
+    assert card.count("Knows no irony.") == 1
+    assert card.count("    streamformer-export export") == 1
+
+
+def test_command_on_a_card_has_no_folders_of_the_machine(monkeypatch):
+    words = ["x", "export", "models/a", "/tmp/b/out", "--calibrate", "name=/data/c.en:/data/c.fr"]
+    monkeypatch.setattr(sys, "argv", words)
+    assert commands._command() == (
+        "streamformer-export export models/a out --calibrate name=c.en:c.fr"
+    )

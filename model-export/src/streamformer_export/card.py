@@ -5,19 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-GOLDEN_BY = "The answers in `golden.jsonl` are from "
+# From here on a card does not change when figures are added.
+TAIL = "## How it was made"
 
 
-def golden_by(card: Path) -> str:
-    """Who gave the golden answers, as an earlier card has it."""
-    for line in card.read_text(encoding="utf-8").splitlines():
-        if line.startswith(GOLDEN_BY):
-            return line.removeprefix(GOLDEN_BY).removesuffix(".")
-    return ""
+def tail(card: Path) -> str:
+    """What an earlier card says from TAIL on."""
+    return card.read_text(encoding="utf-8").partition(TAIL)[2].strip()
 
 
-def write(manifest: dict[str, Any], answers_by: str = "") -> str:
-    """README.md of a bundle; the figures are the manifest's."""
+def write(manifest: dict[str, Any], made: str) -> str:
+    """README.md of a bundle: figures from the manifest, and `made` as its last part."""
     lines = [f"# {manifest['name']}", ""]
     if manifest.get("description"):
         lines += [manifest["description"], ""]
@@ -63,6 +61,5 @@ def write(manifest: dict[str, Any], answers_by: str = "") -> str:
         "The same text gives the same answer alone and in any batch. Control tokens that are "
         "spelled in a text, such as `[SEP]` or `</s>`, are read as text.",
     ]
-    if answers_by:
-        lines += ["", f"{GOLDEN_BY}{answers_by}."]
+    lines += ["", TAIL, "", made]
     return "\n".join(lines) + "\n"

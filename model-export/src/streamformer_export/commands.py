@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import shlex
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,6 +41,7 @@ def export(
     ] = None,
     source: Annotated[str, typer.Option(help="Where weights and data come from.")] = "",
     license: Annotated[str, typer.Option(help="SPDX identifier, or words.")] = "",
+    limitations: Annotated[str, typer.Option(help="What the model cannot do, for the card.")] = "",
     max_tokens: Annotated[
         int | None,
         typer.Option(min=3, help="Longest input; by default what the tokenizer's settings say."),
@@ -86,6 +90,8 @@ def export(
             target_languages=tuple(target_language or ()),
             source=source,
             license=license,
+            limitations=limitations,
+            command=_command(),
             max_tokens=max_tokens,
             num_beams=num_beams,
             length_penalty=length_penalty,
@@ -188,6 +194,13 @@ def evaluate(
                 typer.echo(f"{name}  {result.texts} texts in {result.seconds:.1f} s, {speed:.0f}/s")
         if write:
             module.write(read, results)
+
+
+def _command() -> str:
+    """The command line for a card, without the folders of this machine."""
+    words = [word.removeprefix(f"{Path.cwd()}/") for word in sys.argv[1:]]
+    words = [re.sub(r"/(?:[^/:= ]+/)+", "", w) if re.search("(^|[:=])/", w) else w for w in words]
+    return shlex.join(["streamformer-export", *words])
 
 
 @contextmanager

@@ -20,10 +20,15 @@ class DataSet:
     references: list[list[str]]
 
 
+def dataset_name(option: str) -> str:
+    """NAME of `[NAME=]FILE`, by default the file's name."""
+    name, _, files = option.rpartition("=")
+    return name or Path(files.split(":")[0]).name.split(".")[0]
+
+
 def read_data(option: str, bundle: Bundle, limit: int | None = None) -> DataSet:
     """Reads `[NAME=]FILE`: a table label/text, SOURCE:TARGET, or source, tab, references."""
-    name, _, files = option.rpartition("=")
-    name = name or Path(files.split(":")[0]).name.split(".")[0]
+    name, files = dataset_name(option), option.rpartition("=")[2]
     if not bundle.generates:
         rows = read_labelled_texts(Path(files), bundle.manifest["labels"], "label", None)[:limit]
         return DataSet(name, [row.text for row in rows], [row.label for row in rows], [])

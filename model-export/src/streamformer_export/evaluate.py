@@ -76,5 +76,5 @@ def write(bundle: Bundle, results: list[Result]) -> None:
     for result in results:
         manifest["variants"][result.variant].setdefault("evaluation", {}).update(result.figures)
     path = bundle.folder / CARD
-    path.write_text(card.write(manifest, card.golden_by(path)), encoding="utf-8")
+    path.write_text(card.write(manifest, card.tail(path)), encoding="utf-8")
     write_manifest(bundle.folder, manifest)
