@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from streamformer_export import commands
 from streamformer_export.bundle import Bundle
+from streamformer_export.calibrate import calibrate
 from streamformer_export.cli import app
 from streamformer_export.errors import ExportError
 from streamformer_export.export import Answers, Settings, Variant, export
@@ -205,3 +206,20 @@ def test_command_on_a_card_has_no_folders_of_the_machine(monkeypatch):
     assert commands._command() == (
         "streamformer-export export models/a out --calibrate name=c.en:c.fr"
     )
+
+
+def test_calibration_reads_data_but_nothing_held_out(translation_folder, tmp_path, monkeypatch):
+    table = tmp_path / "train.tsv"
+    table.write_text("".join(f"word {i}\tmot {i}\n" for i in range(9)), encoding="utf-8")
+    held_out = tmp_path / "held-out.tsv"
+    held_out.write_text("WORD  3\tmot 3\tun mot\n", encoding="utf-8")
+    seen = []
+    monkeypatch.setattr(
+        "streamformer_export.export.calibrate",
+        lambda model, rows, version: seen.extend(rows) or calibrate(model, rows, version),
+    )
+    settings = Settings(
+        name="tiny", answers=Answers.GRAPH, calibrate=(str(table),), held_out=held_out
+    )
+    bundle = export(translation_folder, tmp_path / "out", settings)
+    assert [bundle.text(row) for row in seen] == [f"word {i}" for i in range(9) if i != 3]

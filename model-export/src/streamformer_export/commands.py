@@ -68,6 +68,10 @@ def export(
             "take training data. By default the golden texts."
         ),
     ] = None,
+    held_out: Annotated[
+        Path | None,
+        typer.Option(help="Table whose first column is not calibrated on, such as held-out.tsv."),
+    ] = None,
     golden_texts: Annotated[
         Path | None, typer.Option(help="Golden texts, one per line; by default a list in English.")
     ] = None,
@@ -99,6 +103,7 @@ def export(
             max_length_factor=max_length_factor,
             max_length_offset=max_length_offset,
             calibrate=tuple(calibrate or ()),
+            held_out=held_out,
             golden_texts=golden_texts,
             answers=answers,
         )

@@ -30,6 +30,7 @@ from streamformer_export.errors import ExportError
 from streamformer_export.families import Model, read_model
 from streamformer_export.graph.builder import Value
 from streamformer_export.quantize import Range, Scheme, Static
+from streamformer_export.training.data import read_lines, sentence_key
 
 VERSION = "0.1.0"
 
@@ -79,6 +80,7 @@ class Settings:
     max_length_factor: float = 2.0
     max_length_offset: int = 16
     calibrate: tuple[str, ...] = ()
+    held_out: Path | None = None
     golden_texts: Path | None = None
     answers: Answers = Answers.AUTO
 
@@ -131,10 +133,18 @@ def export(folder: Path, out: Path, settings: Settings, *, force: bool = False) 
 
 
 def _calibration_texts(draft: Bundle, settings: Settings) -> list[str]:
-    """CALIBRATION_TEXTS of the data sets, evenly spread over each."""
+    """CALIBRATION_TEXTS of the data sets, evenly spread over each, and none that is held out."""
     texts = []
+    kept_away = set()
+    if settings.held_out:
+        lines = read_lines(settings.held_out)
+        kept_away = {sentence_key(line.split("\t")[0]) for line in lines}
     for option in settings.calibrate:
-        found = [text for text in read_data(option, draft).texts if text.strip()]
+        found = [
+            text
+            for text in read_data(option, draft).texts
+            if text.strip() and sentence_key(text) not in kept_away
+        ]
         share = CALIBRATION_TEXTS // len(settings.calibrate)
         texts += found[:: max(1, len(found) // share)][:share]
     return texts
