@@ -60,7 +60,23 @@ public record Topics(String events, String sentiment, String translations, Strin
                                                     .configs(settings))
                             .toList();
             admin.createTopics(missing).all().get();
+            awaitLeaders(admin, missing);
         }
+    }
+
+    /**
+     * Waits until every partition has a leader: a topic exists some time before, and who asks then
+     * sees fewer partitions or is sent away. An offset is only to be had from a leader.
+     */
+    private static void awaitLeaders(Admin admin, List<NewTopic> topics)
+            throws InterruptedException, ExecutionException {
+        Map<TopicPartition, OffsetSpec> ends = new HashMap<>();
+        for (NewTopic topic : topics) {
+            for (int partition = 0; partition < topic.numPartitions(); partition++) {
+                ends.put(new TopicPartition(topic.name(), partition), OffsetSpec.latest());
+            }
+        }
+        admin.listOffsets(ends).all().get();
     }
 
     /** Has a consumer group begin where the topic of events ends now. */
