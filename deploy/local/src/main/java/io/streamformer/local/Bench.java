@@ -1,9 +1,7 @@
 package io.streamformer.local;
 
 import com.fasterxml.jackson.databind.json.JsonMapper;
-import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.streamformer.bundle.Bundle;
-import io.streamformer.bundle.Manifest;
 import io.streamformer.inference.Device;
 import io.streamformer.pipeline.InferencePipeline;
 import io.streamformer.pipeline.PipelineOptions;
@@ -13,12 +11,11 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
-import java.util.EnumMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Random;
-import java.util.function.ToDoubleFunction;
+import java.util.concurrent.Future;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerConfig;
 import org.apache.kafka.clients.producer.ProducerRecord;
@@ -26,19 +23,6 @@ import org.apache.kafka.common.serialization.ByteArraySerializer;
 
 /** One run of the benchmark. */
 final class Bench {
-
-    /** What takes turns. */
-    private enum Mode {
-        RAW("raw ceiling"),
-        END_TO_END("end to end"),
-        SINGLE("one call per record");
-
-        private final String label;
-
-        Mode(String label) {
-            this.label = label;
-        }
-    }
 
     /**
      * What the user chose.
@@ -71,22 +55,8 @@ final class Bench {
         for (String line : Machine.describe()) {
             screen.line(line);
         }
-        try (EmbeddedKafka broker =
-                        screen.step(
-                                "Starting the Kafka broker",
-                                () -> {
-                                    EmbeddedKafka started = EmbeddedKafka.start();
-                                    return new Screen.Step<>(started.bootstrapServers(), started);
-                                });
-                LocalCluster cluster =
-                        screen.step(
-                                "Starting the Flink cluster",
-                                () -> {
-                                    LocalCluster started =
-                                            LocalCluster.start(settings.parallelism());
-                                    return new Screen.Step<>(
-                                            "web UI at " + started.webAddress(), started);
-                                })) {
+        try (EmbeddedKafka broker = LocalSteps.startBroker(screen);
+                LocalCluster cluster = LocalSteps.startCluster(settings.parallelism(), screen)) {
             JobTurn job = new JobTurn(broker.bootstrapServers(), cluster, settings.parallelism());
             for (Map.Entry<DemoTask, Path> bundle : settings.bundles().folders().entrySet()) {
                 bench(bundle.getKey(), bundle.getValue(), broker.bootstrapServers(), job);
@@ -115,33 +85,45 @@ final class Bench {
             List<TokenizedText> tokenized = raw.tokenize(texts);
             String topic = "bench-events-" + task.label();
             preload(bootstrapServers, topic, texts);
-            Map<Mode, List<Turn>> turns = new EnumMap<>(Mode.class);
+            String name =
+                    bundle.manifest().name()
+                            + " "
+                            + bundle.manifest().version()
+                            + " "
+                            + shared.variant();
+            screen.line("");
+            screen.line(screen.paint(Screen.Style.BOLD, name + " on " + raw.device()));
+            screen.line(describe(tokenized));
+            BenchReport report = new BenchReport(name, screen, json);
             for (int round = 1; round <= settings.rounds(); round++) {
-                for (Mode mode : Mode.values()) {
-                    screen.status(
-                            bundle.manifest().name()
-                                    + ": round "
-                                    + round
-                                    + " of "
-                                    + settings.rounds()
-                                    + ", "
-                                    + mode.label
-                                    + "…");
-                    Turn turn =
+                for (BenchMode mode : BenchMode.values()) {
+                    screen.status("  round " + round + ": " + mode.label() + "…");
+                    report.add(
+                            mode,
+                            round,
                             switch (mode) {
                                 case RAW -> raw.run(tokenized);
                                 case END_TO_END ->
                                         job.run(topic, folder, task, batched, shared, texts.size());
                                 case SINGLE ->
                                         job.run(topic, folder, task, single, alone, texts.size());
-                            };
-                    turns.computeIfAbsent(mode, m -> new ArrayList<>()).add(turn);
-                    write(bundle, shared.variant(), mode, round, turn);
+                            });
                 }
+                screen.clearStatus();
+                report.round(round);
             }
-            screen.clearStatus();
-            report(bundle.manifest(), shared.variant(), raw.device(), tokenized, turns);
+            report.medians();
         }
+    }
+
+    private String describe(List<TokenizedText> texts) {
+        return String.format(
+                Locale.ROOT,
+                "%,d texts a turn, %.1f tokens on average, at most %d; medians of %d rounds",
+                texts.size(),
+                texts.stream().mapToInt(TokenizedText::length).average().orElse(0),
+                texts.stream().mapToInt(TokenizedText::length).max().orElse(0),
+                settings.rounds());
     }
 
     /** As many texts as a turn takes, in a mixed order that is the same each time. */
@@ -187,7 +169,7 @@ final class Bench {
         try (KafkaProducer<byte[], byte[]> producer =
                 new KafkaProducer<>(
                         properties, new ByteArraySerializer(), new ByteArraySerializer())) {
-            List<java.util.concurrent.Future<?>> sent = new ArrayList<>(texts.size());
+            List<Future<?>> sent = new ArrayList<>(texts.size());
             for (int i = 0; i < texts.size(); i++) {
                 String id = Integer.toString(i + 1);
                 byte[] text = texts.get(i).getBytes(StandardCharsets.UTF_8);
@@ -199,102 +181,9 @@ final class Bench {
                                         id.getBytes(StandardCharsets.UTF_8),
                                         Feeder.encode(id, text, System.currentTimeMillis()))));
             }
-            for (java.util.concurrent.Future<?> one : sent) {
+            for (Future<?> one : sent) {
                 one.get();
             }
         }
-    }
-
-    private void write(Bundle bundle, String variant, Mode mode, int round, Turn turn) {
-        ObjectNode node = JSON.createObjectNode();
-        node.put("kind", "turn")
-                .put("bundle", bundle.manifest().name())
-                .put("version", bundle.manifest().version())
-                .put("variant", variant)
-                .put("mode", mode.label)
-                .put("round", round);
-        turn.write(node);
-        json.println(node);
-        json.flush();
-    }
-
-    private void report(
-            Manifest manifest,
-            String variant,
-            String device,
-            List<TokenizedText> texts,
-            Map<Mode, List<Turn>> turns) {
-        int longest = texts.stream().mapToInt(TokenizedText::length).max().orElse(0);
-        double mean = texts.stream().mapToInt(TokenizedText::length).average().orElse(0);
-        screen.line("");
-        screen.line(
-                screen.paint(
-                        Screen.Style.BOLD,
-                        manifest.name()
-                                + " "
-                                + manifest.version()
-                                + " "
-                                + variant
-                                + " on "
-                                + device));
-        screen.line(
-                String.format(
-                        Locale.ROOT,
-                        "%,d texts a turn, %.1f tokens on average, at most %d; medians of %d rounds",
-                        texts.size(),
-                        mean,
-                        longest,
-                        settings.rounds()));
-        screen.line(
-                String.format(
-                        "  %-20s %10s %10s %9s %15s",
-                        "", "texts/s", "tokens/s", "padding", "of the ceiling"));
-        ObjectNode summary = JSON.createObjectNode();
-        summary.put("kind", "median").put("bundle", manifest.name()).put("variant", variant);
-        for (Mode mode : Mode.values()) {
-            List<Turn> own = turns.get(mode);
-            double share = ratio(own, turns.get(Mode.RAW));
-            screen.line(
-                    String.format(
-                            Locale.ROOT,
-                            "  %-20s %,10.0f %,10.0f %7.1f %% %15.2f",
-                            mode.label,
-                            median(own, Turn::textsPerSecond),
-                            median(own, Turn::tokensPerSecond),
-                            100 * median(own, Turn::paddingShare),
-                            share));
-            summary.put(mode.label.replace(' ', '_'), median(own, Turn::textsPerSecond));
-        }
-        double ceiling = ratio(turns.get(Mode.END_TO_END), turns.get(Mode.RAW));
-        double gain = ratio(turns.get(Mode.END_TO_END), turns.get(Mode.SINGLE));
-        screen.line(
-                String.format(
-                        Locale.ROOT,
-                        "  end to end is %.2f of the raw ceiling and %.2f x one call per record",
-                        ceiling,
-                        gain));
-        json.println(summary.put("of_the_ceiling", ceiling).put("of_single_calls", gain));
-        json.flush();
-    }
-
-    /** The median over the rounds of a round's own ratio: a noisy minute concerns both sides. */
-    private static double ratio(List<Turn> turns, List<Turn> to) {
-        List<Double> ratios = new ArrayList<>();
-        for (int i = 0; i < turns.size(); i++) {
-            ratios.add(turns.get(i).textsPerSecond() / to.get(i).textsPerSecond());
-        }
-        return median(ratios);
-    }
-
-    private static double median(List<Turn> turns, ToDoubleFunction<Turn> figure) {
-        return median(new ArrayList<>(turns.stream().mapToDouble(figure).boxed().toList()));
-    }
-
-    private static double median(List<Double> values) {
-        Collections.sort(values);
-        int middle = values.size() / 2;
-        return values.size() % 2 == 1
-                ? values.get(middle)
-                : (values.get(middle - 1) + values.get(middle)) / 2;
     }
 }

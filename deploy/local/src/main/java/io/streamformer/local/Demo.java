@@ -25,6 +25,9 @@ final class Demo {
     /** Longest line that is sent: a record is a little more than its text. */
     static final int MAX_LINE_BYTES = 8 * 1024 * 1024;
 
+    /** Of topics that have to be made in somebody's Kafka. */
+    private static final int PARTITIONS = 4;
+
     private static final Duration PLAIN_TOTALS_EVERY = Duration.ofSeconds(10);
 
     /**
@@ -65,17 +68,33 @@ final class Demo {
 
     /** Returns the exit code. */
     int run() throws Exception {
+        if (settings.bootstrapServers() != null) {
+            // Before anything that takes long: an address is easily mistyped.
+            screen.step(
+                    "Looking for Kafka at " + settings.bootstrapServers(),
+                    () -> {
+                        createTopics(settings.bootstrapServers(), PARTITIONS);
+                        return new Screen.Step<>("topics are there", null);
+                    });
+        }
         List<InferencePipeline> pipelines = new ArrayList<>();
         try {
             for (Map.Entry<DemoTask, Path> bundle : settings.bundles().folders().entrySet()) {
                 pipelines.add(load(bundle.getKey(), bundle.getValue()));
             }
             Totals totals = new Totals(pipelines, pipelineOptions().maxBatchRows());
-            try (EmbeddedKafka broker = startBroker();
-                    LocalCluster cluster = startCluster()) {
-                String bootstrapServers =
-                        broker == null ? settings.bootstrapServers() : broker.bootstrapServers();
-                answer(bootstrapServers, broker != null, cluster, totals);
+            boolean own = settings.bootstrapServers() == null;
+            try (EmbeddedKafka broker = own ? LocalSteps.startBroker(screen) : null;
+                    LocalCluster cluster =
+                            LocalSteps.startCluster(settings.parallelism(), screen)) {
+                if (own) {
+                    createTopics(broker.bootstrapServers(), settings.parallelism());
+                }
+                answer(
+                        own ? broker.bootstrapServers() : settings.bootstrapServers(),
+                        own,
+                        cluster,
+                        totals);
             }
             return 0;
         } finally {
@@ -108,32 +127,10 @@ final class Demo {
                 .build();
     }
 
-    private EmbeddedKafka startBroker() throws Exception {
-        if (settings.bootstrapServers() != null) {
-            return null;
-        }
-        return screen.step(
-                "Starting the Kafka broker",
-                () -> {
-                    EmbeddedKafka broker = EmbeddedKafka.start();
-                    return new Screen.Step<>(broker.bootstrapServers(), broker);
-                });
-    }
-
-    private LocalCluster startCluster() throws Exception {
-        return screen.step(
-                "Starting the Flink cluster",
-                () -> {
-                    LocalCluster cluster = LocalCluster.start(settings.parallelism());
-                    return new Screen.Step<>("web UI at " + cluster.webAddress(), cluster);
-                });
-    }
-
     private void answer(
             String bootstrapServers, boolean ownBroker, LocalCluster cluster, Totals totals)
             throws Exception {
         Topics topics = settings.topics();
-        createTopics(bootstrapServers, ownBroker);
         String group = "streamformer-demo-" + UUID.randomUUID();
         topics.skipEvents(bootstrapServers, group);
         StreamExecutionEnvironment environment = cluster.environment();
@@ -156,13 +153,9 @@ final class Demo {
         }
     }
 
-    private void createTopics(String bootstrapServers, boolean ownBroker) throws Exception {
+    private void createTopics(String bootstrapServers, int partitions) throws Exception {
         try {
-            settings.topics()
-                    .create(
-                            bootstrapServers,
-                            Math.max(settings.parallelism(), ownBroker ? 1 : 4),
-                            Map.of());
+            settings.topics().create(bootstrapServers, partitions, Map.of());
         } catch (ExecutionException e) {
             throw new UsageException(
                     "The topics could not be made at "

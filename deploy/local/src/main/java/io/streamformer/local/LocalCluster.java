@@ -1,8 +1,5 @@
 package io.streamformer.local;
 
-import java.io.IOException;
-import java.net.InetAddress;
-import java.net.ServerSocket;
 import java.net.URI;
 import java.time.Duration;
 import java.util.concurrent.ExecutionException;
@@ -26,7 +23,7 @@ import org.slf4j.LoggerFactory;
 public final class LocalCluster implements AutoCloseable {
 
     private static final Logger LOG = LoggerFactory.getLogger(LocalCluster.class);
-    private static final int WEB_PORT = 8081;
+    private static final String WEB_PORTS = "8081-8180";
     private static final int RESTARTS = 3;
 
     private final MiniCluster cluster;
@@ -37,10 +34,10 @@ public final class LocalCluster implements AutoCloseable {
         this.checkpoints = checkpoints;
     }
 
-    /** Starts the cluster; its web UI takes port 8081 if that is free, else any other. */
+    /** Starts the cluster; its web UI takes port 8081, or the next that is free. */
     public static LocalCluster start(int slots) throws Exception {
         Configuration configuration = new Configuration();
-        configuration.set(RestOptions.PORT, webPort());
+        configuration.set(RestOptions.BIND_PORT, WEB_PORTS);
         configuration.set(RestOptions.BIND_ADDRESS, "127.0.0.1");
         configuration.set(RestOptions.ADDRESS, "127.0.0.1");
         // Nothing is uploaded to a demo.
@@ -62,15 +59,6 @@ public final class LocalCluster implements AutoCloseable {
                                 .build());
         cluster.start();
         return new LocalCluster(cluster, TemporaryFolder.create("checkpoints"));
-    }
-
-    private static int webPort() {
-        try (ServerSocket socket =
-                new ServerSocket(WEB_PORT, 1, InetAddress.getLoopbackAddress())) {
-            return socket.getLocalPort();
-        } catch (IOException taken) {
-            return 0;
-        }
     }
 
     /** Where a browser finds the web UI. */

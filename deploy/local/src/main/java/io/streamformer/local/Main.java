@@ -5,7 +5,6 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.PrintWriter;
 import java.util.Properties;
-import org.apache.kafka.common.errors.InterruptException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import picocli.CommandLine;
@@ -65,7 +64,8 @@ public final class Main implements Runnable {
             say(command, oneLine(error.getMessage()));
             return CommandLine.ExitCode.USAGE;
         }
-        if (isInterruption(error)) {
+        if (Signals.received()) {
+            // Whatever broke off did so because of it.
             return CommandLine.ExitCode.SOFTWARE;
         }
         LOG.error("{} failed", command.getCommandName(), error);
@@ -75,15 +75,6 @@ public final class Main implements Runnable {
             command.getErr().println("The whole story is in " + log);
         }
         return CommandLine.ExitCode.SOFTWARE;
-    }
-
-    private static boolean isInterruption(Throwable error) {
-        for (Throwable t = error; t != null; t = t.getCause()) {
-            if (t instanceof InterruptedException || t instanceof InterruptException) {
-                return true;
-            }
-        }
-        return false;
     }
 
     private static void say(CommandLine command, String line) {

@@ -140,10 +140,14 @@ final class Screen {
                 String label = classified.answer().getLabel();
                 String words =
                         String.format(
-                                Locale.ROOT, "%-8s %.2f  ", label, classified.answer().getScore());
+                                Locale.ROOT, "%-8s %.2f", label, classified.answer().getScore());
                 used += words.length();
                 answers.append(paint(styleOf(label), words));
             } else if (reply instanceof Reply.Translated translated) {
+                if (!answers.isEmpty()) {
+                    answers.append("  ");
+                    used += 2;
+                }
                 answers.append(cut(printable(translated.answer().getText()), columns - used));
             }
         }

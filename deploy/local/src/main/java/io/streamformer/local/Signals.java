@@ -32,6 +32,11 @@ final class Signals {
         }
     }
 
+    /** True once somebody wants the process to end. */
+    static boolean received() {
+        return RECEIVED.get() != 0;
+    }
+
     /** The exit code that shells expect of a process ended by the signal, or the given one. */
     static int exitCode(int otherwise) {
         int signal = RECEIVED.get();
