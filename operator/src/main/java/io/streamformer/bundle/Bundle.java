@@ -131,16 +131,26 @@ public final class Bundle {
     }
 
     private GoldenText complete(GoldenText text) {
-        boolean generates = manifest.task().generates();
-        if (generates ? text.output() == null : text.label() == null || text.score() == null) {
+        if (text.expected(manifest) == null) {
             throw new BundleException(
-                    "a golden text of the task "
-                            + manifest.task()
-                            + (generates ? " has an output" : " has a label and its score"),
+                    "a golden text of the task " + manifest.task() + " has " + form(),
                     text.toString(),
                     EXPORT_AGAIN);
         }
         return text;
+    }
+
+    private String form() {
+        return switch (manifest.task()) {
+            case TEXT_CLASSIFICATION ->
+                    manifest.problemType() == ProblemType.SINGLE_LABEL
+                            ? "a label and its score"
+                            : "the scores of all labels";
+            case TOKEN_CLASSIFICATION -> "entities";
+            case QUESTION_ANSWERING -> "an answer";
+            case FEATURE_EXTRACTION -> "an embedding";
+            case TRANSLATION, SUMMARIZATION, TEXT2TEXT_GENERATION, TEXT_GENERATION -> "an output";
+        };
     }
 
     private static byte[] manifestBytes(Path folder) {

@@ -5,13 +5,18 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.stream.Collectors;
 
 /**
  * The description of a bundle, field by field as in {@code manifest.schema.json}.
  *
  * @param format revision of the format
- * @param labels labels in the order of the logits; empty for a generating task
+ * @param labels labels in the order of the logits; empty where the task has none
+ * @param problemType what the logits of a text-classification model mean
+ * @param aggregation how a token-classification model's tokens become entities
+ * @param template what the model reads of a text, around {@code {text}}
  * @param decoding defaults of a generating bundle; null for the other tasks
  * @param files SHA-256 of every file but the manifest, by name
  */
@@ -25,6 +30,9 @@ public record Manifest(
         List<String> languages,
         List<String> targetLanguages,
         List<String> labels,
+        ProblemType problemType,
+        Aggregation aggregation,
+        String template,
         @JsonProperty(required = true) TokenizerFiles tokenizer,
         @JsonProperty(required = true) Limits limits,
         Decoding decoding,
@@ -38,7 +46,11 @@ public record Manifest(
         @JsonProperty(required = true) String license,
         String createdBy) {
 
-    private static final Set<String> VARIANTS = Set.of("fp32", "fp16", "int8", "int8-fast");
+    /** Where a template has the text. */
+    public static final String TEXT = "{text}";
+
+    private static final String NEIGHBOURS_MATTER = "int8-fast";
+    private static final Set<String> VARIANTS = Set.of("fp32", "fp16", "int8", NEIGHBOURS_MATTER);
 
     public Manifest {
         check(
@@ -49,6 +61,9 @@ public record Manifest(
         languages = listOrEmpty(languages);
         targetLanguages = listOrEmpty(targetLanguages);
         labels = listOrEmpty(labels);
+        problemType = problemType == null ? ProblemType.SINGLE_LABEL : problemType;
+        aggregation = aggregation == null ? Aggregation.SIMPLE : aggregation;
+        template = template == null ? TEXT : template;
         inputs = List.copyOf(inputs);
         outputs = List.copyOf(outputs);
         variants = java.util.Collections.unmodifiableMap(new LinkedHashMap<>(variants));
@@ -62,18 +77,36 @@ public record Manifest(
                 "default_variant is one of the variants " + variants.keySet(),
                 defaultVariant);
         check(
-                task != Task.TEXT_CLASSIFICATION || !labels.isEmpty(),
-                "a text-classification bundle names its labels",
+                !defaultVariant.equals(NEIGHBOURS_MATTER),
+                "default_variant is one whose answers do not depend on a text's neighbours",
+                defaultVariant);
+        boolean labelled = task == Task.TEXT_CLASSIFICATION || task == Task.TOKEN_CLASSIFICATION;
+        check(
+                !labelled || !labels.isEmpty(),
+                "a " + task + " bundle names its labels",
                 "no labels");
+        check(template.contains(TEXT), "template has " + TEXT + " in it", template);
         check(
                 !task.generates() || decoding != null,
                 "a bundle of the task " + task + " has decoding defaults",
                 "no decoding");
+        check(
+                decoding == null
+                        || decoding.targetLanguageTokens().isEmpty()
+                        || (!targetLanguages.isEmpty()
+                                && decoding.targetLanguageTokens()
+                                        .containsKey(targetLanguages.get(0))),
+                "decoding.target_language_tokens has the first of target_languages, which is the"
+                        + " default",
+                targetLanguages);
         checkListed(files, tokenizer.file());
         if (tokenizer.targetFile() != null) {
             checkListed(files, tokenizer.targetFile());
         }
         checkListed(files, golden);
+        if (decoding != null && decoding.shortlistFile() != null) {
+            checkListed(files, decoding.shortlistFile());
+        }
         for (Variant variant : variants.values()) {
             checkListed(files, variant.file());
         }
@@ -83,16 +116,42 @@ public record Manifest(
      * The tokenizer's files.
      *
      * @param targetFile tokenizer of the output; null where it is the same
+     * @param sourceLanguageTokens the token that tells the input's language; null where there is
+     *     none
      * @param specialTokenIds ids that never appear in a decoded text
      */
     public record TokenizerFiles(
             @JsonProperty(required = true) String file,
             String targetFile,
             @JsonProperty(required = true) int padTokenId,
+            SourceLanguageTokens sourceLanguageTokens,
             List<Integer> specialTokenIds) {
         public TokenizerFiles {
             check(padTokenId >= 0, "tokenizer.pad_token_id is at least 0", padTokenId);
             specialTokenIds = listOrEmpty(specialTokenIds);
+        }
+    }
+
+    /**
+     * The special token of the input that tells its language. The tokenizer writes that of the
+     * first of the bundle's languages.
+     *
+     * @param ids token id by BCP 47 tag
+     */
+    public record SourceLanguageTokens(
+            @JsonProperty(required = true) Position position,
+            @JsonProperty(required = true) Map<String, Integer> ids) {
+
+        /** Where among the input's tokens it stands. */
+        public enum Position {
+            @JsonProperty("first")
+            FIRST,
+            @JsonProperty("last")
+            LAST
+        }
+
+        public SourceLanguageTokens {
+            ids = Map.copyOf(ids);
         }
     }
 
@@ -118,7 +177,15 @@ public record Manifest(
         }
     }
 
-    /** Decoding defaults, named as in transformers' GenerationConfig where it has the term. */
+    /**
+     * Decoding defaults, named as in transformers' GenerationConfig where it has the term.
+     *
+     * @param targetLanguageTokens first generated token by BCP 47 tag; empty where the model writes
+     *     one language
+     * @param shortlistFile Marian's binary lexical shortlist; null where the graph has no use for
+     *     one
+     * @param temperature 0 searches; above it the model samples
+     */
     public record Decoding(
             @JsonProperty(required = true) int numBeams,
             @JsonProperty(required = true) float lengthPenalty,
@@ -126,8 +193,22 @@ public record Manifest(
             @JsonProperty(required = true) int maxLengthOffset,
             @JsonProperty(required = true) int maxNewTokens,
             @JsonProperty(required = true) int minNewTokens,
-            @JsonProperty(required = true) int eosTokenId) {
+            @JsonProperty(required = true) int eosTokenId,
+            Map<String, Integer> targetLanguageTokens,
+            String shortlistFile,
+            Float repetitionPenalty,
+            Integer noRepeatNgramSize,
+            Float temperature,
+            Integer topK,
+            Float topP) {
         public Decoding {
+            targetLanguageTokens =
+                    targetLanguageTokens == null ? Map.of() : Map.copyOf(targetLanguageTokens);
+            repetitionPenalty = repetitionPenalty == null ? 1f : repetitionPenalty;
+            noRepeatNgramSize = noRepeatNgramSize == null ? 0 : noRepeatNgramSize;
+            temperature = temperature == null ? 0f : temperature;
+            topK = topK == null ? 0 : topK;
+            topP = topP == null ? 1f : topP;
             check(numBeams >= 1 && numBeams <= 16, "decoding.num_beams is 1 to 16", numBeams);
             check(
                     Float.isFinite(lengthPenalty),
@@ -144,6 +225,17 @@ public record Manifest(
             check(maxNewTokens >= 1, "decoding.max_new_tokens is at least 1", maxNewTokens);
             check(minNewTokens >= 0, "decoding.min_new_tokens is at least 0", minNewTokens);
             check(eosTokenId >= 0, "decoding.eos_token_id is at least 0", eosTokenId);
+            check(
+                    repetitionPenalty > 0,
+                    "decoding.repetition_penalty is greater than 0",
+                    repetitionPenalty);
+            check(
+                    noRepeatNgramSize >= 0,
+                    "decoding.no_repeat_ngram_size is at least 0",
+                    noRepeatNgramSize);
+            check(temperature >= 0, "decoding.temperature is at least 0", temperature);
+            check(topK >= 0, "decoding.top_k is at least 0", topK);
+            check(topP > 0 && topP <= 1, "decoding.top_p is more than 0 and at most 1", topP);
         }
     }
 
@@ -167,14 +259,29 @@ public record Manifest(
         }
     }
 
-    /** One build of the graph. */
+    /**
+     * One build of the graph.
+     *
+     * @param evaluation figures measured through ONNX Runtime, by name
+     */
     public record Variant(
             @JsonProperty(required = true) String file,
             String description,
             @JsonProperty(required = true) Tolerance tolerance,
             Map<String, Object> evaluation) {
         public Variant {
-            evaluation = evaluation == null ? Map.of() : Map.copyOf(evaluation);
+            evaluation =
+                    evaluation == null
+                            ? Map.of()
+                            : java.util.Collections.unmodifiableMap(new TreeMap<>(evaluation));
+        }
+
+        /** The measured figures in one line; empty where there are none. */
+        public String figures() {
+            return evaluation.entrySet().stream()
+                    .filter(figure -> figure.getValue() instanceof Number)
+                    .map(figure -> figure.getKey() + " " + figure.getValue())
+                    .collect(Collectors.joining(", "));
         }
     }
 

@@ -17,7 +17,9 @@ public enum Task {
     @JsonProperty("summarization")
     SUMMARIZATION("summarization", true),
     @JsonProperty("text2text-generation")
-    TEXT2TEXT_GENERATION("text2text-generation", true);
+    TEXT2TEXT_GENERATION("text2text-generation", true),
+    @JsonProperty("text-generation")
+    TEXT_GENERATION("text-generation", true);
 
     private final String id;
     private final boolean generates;

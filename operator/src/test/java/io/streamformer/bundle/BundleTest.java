@@ -102,6 +102,18 @@ class BundleTest {
         assertThat(refusal.rule()).contains("text-classification has a label and its score");
     }
 
+    /** Decoding defaults that hold, put into a manifest. */
+    private static ObjectNode decoding(ObjectNode manifest) {
+        return manifest.putObject("decoding")
+                .put("num_beams", 1)
+                .put("length_penalty", 1.0)
+                .put("max_length_factor", 2.0)
+                .put("max_length_offset", 4)
+                .put("max_new_tokens", 8)
+                .put("min_new_tokens", 0)
+                .put("eos_token_id", 1);
+    }
+
     static Stream<Arguments> brokenManifests() {
         return Stream.of(
                 broken(m -> m.put("format", 2), "the manifest's format revision is 1", "2"),
@@ -120,6 +132,30 @@ class BundleTest {
                         m -> m.put("default_variant", "fp8"),
                         "default_variant is one of the variants",
                         "fp8"),
+                broken(
+                        m -> {
+                            ((ObjectNode) m.get("variants"))
+                                    .set("int8-fast", m.at("/variants/int8"));
+                            m.put("default_variant", "int8-fast");
+                        },
+                        "default_variant is one whose answers do not depend",
+                        "int8-fast"),
+                broken(
+                        m -> m.put("problem_type", "ranking"),
+                        "fulfils manifest.schema.json",
+                        "ranking"),
+                broken(m -> m.put("aggregation", "last"), "fulfils manifest.schema.json", "last"),
+                broken(m -> m.put("template", "no place"), "template has {text} in it", "no place"),
+                broken(m -> decoding(m).put("temperature", -1), "temperature is at least 0", "-1"),
+                broken(m -> decoding(m).put("top_p", 0), "top_p is more than 0", "0"),
+                broken(
+                        m -> decoding(m).putObject("target_language_tokens").put("fr", 7),
+                        "has the first of target_languages",
+                        "[]"),
+                broken(
+                        m -> decoding(m).put("shortlist_file", "shortlist.bin"),
+                        "files has the SHA-256 of every file",
+                        "none for shortlist.bin"),
                 broken(
                         m -> ((ObjectNode) m.get("limits")).put("max_tokens", 1),
                         "limits.max_tokens is at least 3",
