@@ -22,7 +22,7 @@ final class TextCleaner {
         if (text.length() <= maxCharacters) {
             return text;
         }
-        int start = firstVisible(text);
+        int start = cutStart(text, maxCharacters);
         int end = Math.min(text.length(), start + maxCharacters);
         if (end < text.length()
                 && Character.isLowSurrogate(text.charAt(end))
@@ -30,6 +30,11 @@ final class TextCleaner {
             end--;
         }
         return text.substring(start, end);
+    }
+
+    /** Where in the text begins what {@link #cut} leaves of it. */
+    static int cutStart(String text, int maxCharacters) {
+        return text.length() <= maxCharacters ? 0 : firstVisible(text);
     }
 
     /** The text with U+FFFD for each lone surrogate, which no encoding can carry. */

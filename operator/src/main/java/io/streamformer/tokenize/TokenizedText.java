@@ -1,5 +1,7 @@
 package io.streamformer.tokenize;
 
+import java.util.List;
+
 /**
  * One text as the model reads it: ids between their special tokens. The arrays are handed over, not
  * copied; nobody writes to them.
@@ -9,6 +11,8 @@ public final class TokenizedText {
     private final long[] ids;
     private final long[] typeIds;
     private final boolean truncated;
+    private final TokenSpans spans;
+    private final List<TokenizedText> furtherWindows;
 
     /**
      * @param ids token ids, special tokens included
@@ -16,6 +20,20 @@ public final class TokenizedText {
      * @param truncated whether tokens of the text were cut off
      */
     public TokenizedText(long[] ids, long[] typeIds, boolean truncated) {
+        this(ids, typeIds, truncated, null, List.of());
+    }
+
+    /**
+     * @param spans where the tokens lie in the text; null where the task has no use for it
+     * @param furtherWindows the rest of a text that is read in several windows, this being the
+     *     first; empty for any other
+     */
+    public TokenizedText(
+            long[] ids,
+            long[] typeIds,
+            boolean truncated,
+            TokenSpans spans,
+            List<TokenizedText> furtherWindows) {
         if (typeIds != null && typeIds.length != ids.length) {
             throw new IllegalArgumentException(
                     "one type id for each of " + ids.length + " ids, seen " + typeIds.length);
@@ -23,6 +41,8 @@ public final class TokenizedText {
         this.ids = ids;
         this.typeIds = typeIds;
         this.truncated = truncated;
+        this.spans = spans;
+        this.furtherWindows = furtherWindows;
     }
 
     public long[] ids() {
@@ -41,5 +61,15 @@ public final class TokenizedText {
 
     public boolean truncated() {
         return truncated;
+    }
+
+    /** Where the tokens lie in the text; null where the task has no use for it. */
+    public TokenSpans spans() {
+        return spans;
+    }
+
+    /** The windows that follow this one, where a text is read in several. */
+    public List<TokenizedText> furtherWindows() {
+        return furtherWindows;
     }
 }

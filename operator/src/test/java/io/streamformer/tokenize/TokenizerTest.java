@@ -3,6 +3,7 @@ package io.streamformer.tokenize;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.streamformer.bundle.Bundle;
 import io.streamformer.bundle.BundleException;
 import io.streamformer.bundle.GoldenText;
@@ -17,6 +18,7 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.function.Consumer;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -26,6 +28,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 class TokenizerTest {
 
     private final List<Tokenizer> open = new ArrayList<>();
+
+    @TempDir private Path temp;
 
     @AfterEach
     void close() {
@@ -116,8 +120,12 @@ class TokenizerTest {
     void knowsWhenNothingIsLeftToRead() {
         Tokenizer tokenizer = load(Bundle.read(TestBundle.resource(TestBundle.SENTIMENT)));
 
-        assertThat(tokenizer.isEmpty(tokenizer.tokenize("\u200b", null))).isTrue();
-        assertThat(tokenizer.isEmpty(tokenizer.tokenize("a", null))).isFalse();
+        assertThat(isEmpty(tokenizer, "\u200b")).isTrue();
+        assertThat(isEmpty(tokenizer, "a")).isFalse();
+    }
+
+    private static boolean isEmpty(Tokenizer tokenizer, String text) {
+        return tokenizer.isEmpty(text, tokenizer.tokenize(text, null));
     }
 
     @ParameterizedTest
@@ -129,6 +137,136 @@ class TokenizerTest {
 
         assertThat(tokenizer.decode(ids)).isEqualTo("good");
         assertThat(tokenizer.decode(new long[0])).isEmpty();
+    }
+
+    @Test
+    void readsALongContextInWindows() {
+        TestBundle bundle = copy(m -> m.put("task", "question-answering"));
+        Tokenizer tokenizer = load(Bundle.read(bundle.folder()));
+        String context = "  \uD83D\uDE00 " + "the dog and the cat ".repeat(60);
+        TokenizedText whole = tokenizer.tokenize("who is it", "the dog");
+
+        TokenizedText first = tokenizer.tokenize("who is it", context);
+
+        List<TokenizedText> windows = new ArrayList<>(List.of(first));
+        windows.addAll(first.furtherWindows());
+        assertThat(windows).hasSizeGreaterThan(5);
+        Set<Integer> characters = new HashSet<>();
+        int last = -1;
+        for (TokenizedText window : windows) {
+            assertThat(window.truncated()).isFalse();
+            assertThat(window.length()).isLessThanOrEqualTo(64);
+            // [CLS] who is it [SEP] ... [SEP], of which only the context has a place.
+            assertThat(Arrays.copyOf(window.ids(), 5)).isEqualTo(Arrays.copyOf(whole.ids(), 5));
+            assertThat(window.ids()[window.length() - 1])
+                    .isEqualTo(whole.ids()[whole.length() - 1]);
+            assertThat(window.typeIds()).hasSize(window.length());
+            TokenSpans spans = window.spans();
+            assertThat(spans.contains(4)).isFalse();
+            assertThat(spans.contains(window.length() - 1)).isFalse();
+            // Neighbours have a stride in common.
+            assertThat(spans.starts()[5]).isLessThanOrEqualTo(Math.max(last, 2));
+            last = spans.starts()[window.length() - 2];
+            for (int i = 5; i < window.length() - 1; i++) {
+                assertThat(spans.slice(spans.starts()[i], spans.ends()[i])).doesNotContain(" ");
+                characters.add(spans.starts()[i]);
+            }
+        }
+        assertThat(windows.subList(0, windows.size() - 1))
+                .allSatisfy(window -> assertThat(window.length()).isEqualTo(64));
+        // The emoji, and every word.
+        assertThat(characters).hasSize(1 + 5 * 60);
+    }
+
+    @Test
+    void aQuestionLeavesRoomForItsContext() {
+        TestBundle bundle = copy(m -> m.put("task", "question-answering"));
+        Tokenizer tokenizer = load(Bundle.read(bundle.folder()));
+
+        assertThat(tokenizer.tokenize("a ".repeat(60), "dog").length()).isEqualTo(64);
+        assertThatThrownBy(() -> tokenizer.tokenize("a ".repeat(61), "dog"))
+                .hasMessageContaining("fits into max_tokens 64, seen 65 tokens");
+    }
+
+    @Test
+    void aTemplateStaysWhereItsTextIsCut() {
+        TestBundle bundle =
+                copy(
+                        m ->
+                                m.put("task", "token-classification")
+                                        .put("template", "it is {text} now"));
+        Tokenizer tokenizer = load(Bundle.read(bundle.folder()));
+        long[] around = tokenizer.tokenize("dog", null).ids();
+
+        TokenizedText cut = tokenizer.tokenize("dog cat ".repeat(100), null);
+
+        assertThat(cut.truncated()).isTrue();
+        assertThat(cut.length()).isEqualTo(64);
+        assertThat(Arrays.copyOf(cut.ids(), 4)).isEqualTo(Arrays.copyOf(around, 4));
+        assertThat(Arrays.copyOfRange(cut.ids(), 62, 64))
+                .isEqualTo(Arrays.copyOfRange(around, around.length - 2, around.length));
+        // Places are those of the text alone.
+        assertThat(cut.spans().contains(2)).isFalse();
+        assertThat(cut.spans().starts()[3]).isZero();
+        assertThat(cut.spans().starts()[4]).isEqualTo(4);
+        assertThat(cut.spans().contains(62)).isFalse();
+        assertThat(tokenizer.isEmpty("\u200b", tokenizer.tokenize("\u200b", null))).isTrue();
+        assertThat(tokenizer.isEmpty("a", tokenizer.tokenize("a", null))).isFalse();
+    }
+
+    @Test
+    void placesCountFromTheStartOfATextThatWasCut() {
+        TestBundle bundle = copy(m -> m.put("task", "token-classification"));
+        Tokenizer tokenizer = load(Bundle.read(bundle.folder()));
+        String text = " ".repeat(2000) + "\uD83D\uDE00 dog";
+
+        TokenSpans spans = tokenizer.tokenize(text, null).spans();
+
+        assertThat(spans.starts()).containsExactly(-1, 2000, 2002, -1);
+        assertThat(spans.slice(spans.starts()[2], spans.ends()[2])).isEqualTo("dog");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"first", "last"})
+    void tellsTheInputsLanguage(String position) {
+        TestBundle bundle =
+                copy(
+                        m -> {
+                            ObjectNode languages =
+                                    ((ObjectNode) m.get("tokenizer"))
+                                            .putObject("source_language_tokens");
+                            languages.put("position", position);
+                            languages.putObject("ids").put("en", 77).put("fr", 78);
+                        });
+        Tokenizer tokenizer = load(Bundle.read(bundle.folder()));
+
+        long[] own = tokenizer.tokenize("a dog", null).ids();
+        long[] french = tokenizer.tokenize("a dog", null, "fr").ids();
+
+        int place = position.equals("first") ? 0 : own.length - 1;
+        assertThat(french[place]).isEqualTo(78);
+        french[place] = own[place];
+        assertThat(french).isEqualTo(own);
+    }
+
+    @Test
+    void knowsWhereGeneratedTokensLieInTheirText() {
+        Tokenizer tokenizer = load(Bundle.read(TestBundle.resource(TestBundle.TRANSLATION)));
+        long[] ids = tokenizer.tokenize("the dogs! 12", null).ids();
+
+        TokenSpans spans = tokenizer.decodedSpans(ids);
+
+        assertThat(spans.text()).isEqualTo("the dogs! 12").isEqualTo(tokenizer.decode(ids));
+        assertThat(spans.starts()[0]).isZero();
+        for (int i = 1; i < ids.length; i++) {
+            assertThat(spans.starts()[i]).isEqualTo(spans.ends()[i - 1]);
+        }
+        assertThat(spans.ends()[ids.length - 1]).isEqualTo(12);
+        assertThat(spans.ends()[0]).isEqualTo(3);
+    }
+
+    private TestBundle copy(Consumer<ObjectNode> change) {
+        return TestBundle.copyOf(TestBundle.SENTIMENT, temp).manifest(change);
     }
 
     @Test
@@ -157,7 +295,7 @@ class TokenizerTest {
     }
 
     @Test
-    void refusesAFileThatIsNoTokenizer(@TempDir Path temp) {
+    void refusesAFileThatIsNoTokenizer() {
         TestBundle bundle =
                 TestBundle.copyOf(TestBundle.SENTIMENT, temp).file("tokenizer.json", t -> "{}");
 
