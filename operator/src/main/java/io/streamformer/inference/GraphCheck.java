@@ -6,6 +6,8 @@ import ai.onnxruntime.OrtSession;
 import ai.onnxruntime.TensorInfo;
 import io.streamformer.bundle.BundleException;
 import io.streamformer.bundle.Manifest;
+import io.streamformer.bundle.Task;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -23,9 +25,44 @@ final class GraphCheck {
     static final String MIN_NEW_TOKENS = "min_new_tokens";
     static final String NUM_BEAMS = "num_beams";
     static final String LENGTH_PENALTY = "length_penalty";
+    static final String FORCED_BOS_TOKEN_ID = "forced_bos_token_id";
+    static final String REPETITION_PENALTY = "repetition_penalty";
+    static final String NO_REPEAT_NGRAM_SIZE = "no_repeat_ngram_size";
+    static final String SUPPRESS_TOKENS = "suppress_tokens";
+    static final String TEMPERATURE = "temperature";
+    static final String TOP_K = "top_k";
+    static final String TOP_P = "top_p";
+    static final String SEED = "seed";
+    static final String SHORTLIST = "shortlist";
     static final String LOGITS = "logits";
+    static final String START_LOGITS = "start_logits";
+    static final String END_LOGITS = "end_logits";
+    static final String EMBEDDINGS = "embeddings";
     static final String SEQUENCES = "sequences";
     static final String SCORES = "scores";
+    static final String TOKEN_SCORES = "token_scores";
+    static final String ALIGNMENTS = "alignments";
+
+    private static final Set<String> READING = Set.of(INPUT_IDS, ATTENTION_MASK);
+    private static final Set<String> DECODING =
+            Set.of(
+                    INPUT_IDS,
+                    ATTENTION_MASK,
+                    MAX_NEW_TOKENS,
+                    MIN_NEW_TOKENS,
+                    NUM_BEAMS,
+                    LENGTH_PENALTY);
+    private static final Set<String> DECODING_OPTIONS =
+            Set.of(
+                    FORCED_BOS_TOKEN_ID,
+                    REPETITION_PENALTY,
+                    NO_REPEAT_NGRAM_SIZE,
+                    SUPPRESS_TOKENS,
+                    TEMPERATURE,
+                    TOP_K,
+                    TOP_P,
+                    SEED,
+                    SHORTLIST);
 
     private static final String EXPORT_AGAIN =
             "build the bundle again with 'streamformer-export export'";
@@ -33,20 +70,14 @@ final class GraphCheck {
     private GraphCheck() {}
 
     static void verify(Manifest manifest, OrtSession session) throws OrtException {
-        boolean generates = manifest.task().generates();
         verify("input", manifest.inputs(), session.getInputInfo());
         verify("output", manifest.outputs(), session.getOutputInfo());
-        Set<String> known =
-                generates
-                        ? Set.of(
-                                INPUT_IDS,
-                                ATTENTION_MASK,
-                                MAX_NEW_TOKENS,
-                                MIN_NEW_TOKENS,
-                                NUM_BEAMS,
-                                LENGTH_PENALTY)
-                        : Set.of(INPUT_IDS, ATTENTION_MASK, TOKEN_TYPE_IDS);
-        for (String input : session.getInputNames()) {
+        boolean generates = manifest.task().generates();
+        Set<String> inputs = session.getInputNames();
+        Set<String> known = new HashSet<>(generates ? DECODING : READING);
+        requireAll("input", known, inputs, manifest);
+        known.addAll(generates ? DECODING_OPTIONS : Set.of(TOKEN_TYPE_IDS));
+        for (String input : inputs) {
             if (!known.contains(input)) {
                 throw new BundleException(
                         "the inputs of a graph for "
@@ -57,11 +88,35 @@ final class GraphCheck {
                         EXPORT_AGAIN);
             }
         }
-        for (String output : generates ? List.of(SEQUENCES, SCORES) : List.of(LOGITS)) {
-            if (!session.getOutputNames().contains(output)) {
+        if (generates && !manifest.decoding().targetLanguageTokens().isEmpty()) {
+            requireAll("input", Set.of(FORCED_BOS_TOKEN_ID), inputs, manifest);
+        }
+        if (inputs.contains(SHORTLIST) && manifest.decoding().shortlistFile() == null) {
+            throw new BundleException(
+                    "a bundle whose graph has the input shortlist names decoding.shortlist_file",
+                    "none",
+                    EXPORT_AGAIN);
+        }
+        requireAll("output", outputsOf(manifest.task()), session.getOutputNames(), manifest);
+    }
+
+    private static Set<String> outputsOf(Task task) {
+        return switch (task) {
+            case TEXT_CLASSIFICATION, TOKEN_CLASSIFICATION -> Set.of(LOGITS);
+            case QUESTION_ANSWERING -> Set.of(START_LOGITS, END_LOGITS);
+            case FEATURE_EXTRACTION -> Set.of(EMBEDDINGS);
+            case TRANSLATION, SUMMARIZATION, TEXT2TEXT_GENERATION, TEXT_GENERATION ->
+                    Set.of(SEQUENCES, SCORES);
+        };
+    }
+
+    private static void requireAll(
+            String kind, Set<String> required, Set<String> actual, Manifest manifest) {
+        for (String name : new TreeSet<>(required)) {
+            if (!actual.contains(name)) {
                 throw new BundleException(
-                        "a graph for " + manifest.task() + " has the output " + output,
-                        session.getOutputNames().toString(),
+                        "a graph for " + manifest.task() + " has the " + kind + " " + name,
+                        "only " + new TreeSet<>(actual),
                         EXPORT_AGAIN);
             }
         }
@@ -87,6 +142,7 @@ final class GraphCheck {
                         type,
                         EXPORT_AGAIN);
             }
+            checkRank(kind, value, info);
         }
         Set<String> names = declared.stream().map(Manifest.Value::name).collect(Collectors.toSet());
         for (String name : actual.keySet()) {
@@ -96,6 +152,16 @@ final class GraphCheck {
                         "none for '" + name + "'",
                         EXPORT_AGAIN);
             }
+        }
+    }
+
+    private static void checkRank(String kind, Manifest.Value value, NodeInfo info) {
+        int rank = ((TensorInfo) info.getInfo()).getShape().length;
+        if (rank != value.shape().size()) {
+            throw new BundleException(
+                    "the " + kind + " '" + value.name() + "' has the axes " + value.shape(),
+                    rank + " axes",
+                    EXPORT_AGAIN);
         }
     }
 

@@ -4,14 +4,18 @@ import ai.onnxruntime.OnnxTensor;
 import ai.onnxruntime.OrtEnvironment;
 import ai.onnxruntime.OrtException;
 import ai.onnxruntime.OrtSession;
+import io.streamformer.bundle.Task;
 import io.streamformer.tokenize.TokenizedText;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.FloatBuffer;
 import java.nio.LongBuffer;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 
 /** Runs batches on one thread, with input buffers that are kept from run to run. */
 public final class ModelRunner {
@@ -20,21 +24,32 @@ public final class ModelRunner {
     private final OrtSession session;
     private final OrtSession.RunOptions quiet;
     private final int padTokenId;
-    private final boolean generates;
+    private final Task task;
+    private final Shortlist shortlist;
+    private final Set<String> inputNames;
     private final boolean typed;
 
     private LongBuffer ids = allocate(0);
     private LongBuffer mask = allocate(0);
     private LongBuffer types = allocate(0);
     private LongBuffer limits = allocate(0);
+    private LongBuffer firstTokens = allocate(0);
+    private LongBuffer seeds = allocate(0);
+    private LongBuffer candidates = allocate(0);
 
     ModelRunner(
-            OrtSession session, OrtSession.RunOptions quiet, int padTokenId, boolean generates) {
+            OrtSession session,
+            OrtSession.RunOptions quiet,
+            int padTokenId,
+            Task task,
+            Shortlist shortlist) {
         this.session = session;
         this.quiet = quiet;
         this.padTokenId = padTokenId;
-        this.generates = generates;
-        this.typed = session.getInputNames().contains(GraphCheck.TOKEN_TYPE_IDS);
+        this.task = task;
+        this.shortlist = shortlist;
+        this.inputNames = session.getInputNames();
+        this.typed = inputNames.contains(GraphCheck.TOKEN_TYPE_IDS);
     }
 
     /**
@@ -44,13 +59,13 @@ public final class ModelRunner {
      * @param generation how to decode; ignored by a model that does not generate
      * @throws ModelException if ONNX Runtime failed
      */
-    public ModelOutput run(List<TokenizedText> rows, GenerationOptions generation) {
+    public ModelOutput run(List<ModelInput> rows, GenerationOptions generation) {
         if (rows.isEmpty()) {
             throw new IllegalArgumentException("a batch has at least one row: this is a bug");
         }
         int longest = 0;
-        for (TokenizedText row : rows) {
-            longest = Math.max(longest, row.length());
+        for (ModelInput row : rows) {
+            longest = Math.max(longest, row.text().length());
         }
         lay(rows, longest);
         Map<String, OnnxTensor> inputs = new HashMap<>();
@@ -61,11 +76,11 @@ public final class ModelRunner {
             if (typed) {
                 inputs.put(GraphCheck.TOKEN_TYPE_IDS, tensor(types, shape));
             }
-            if (generates) {
+            if (task.generates()) {
                 addDecoding(rows, generation, inputs);
             }
             try (OrtSession.Result result = session.run(inputs, quiet)) {
-                return generates ? sequences(result) : logits(result);
+                return read(result);
             }
         } catch (OrtException e) {
             throw new ModelException(e.getMessage(), isOutOfMemory(e), e);
@@ -74,12 +89,13 @@ public final class ModelRunner {
         }
     }
 
-    private void lay(List<TokenizedText> rows, int longest) {
+    private void lay(List<ModelInput> rows, int longest) {
         int size = rows.size() * longest;
         ids = cleared(ids, size);
         mask = cleared(mask, size);
         types = cleared(types, typed ? size : 0);
-        for (TokenizedText row : rows) {
+        for (ModelInput input : rows) {
+            TokenizedText row = input.text();
             int padding = longest - row.length();
             ids.put(row.ids());
             fill(ids, padTokenId, padding);
@@ -100,17 +116,64 @@ public final class ModelRunner {
     }
 
     private void addDecoding(
-            List<TokenizedText> rows, GenerationOptions generation, Map<String, OnnxTensor> inputs)
+            List<ModelInput> rows, GenerationOptions generation, Map<String, OnnxTensor> inputs)
             throws OrtException {
         limits = cleared(limits, rows.size());
-        for (TokenizedText row : rows) {
-            limits.put(generation.limit(row.length()));
+        firstTokens = cleared(firstTokens, rows.size());
+        seeds = cleared(seeds, rows.size());
+        for (ModelInput row : rows) {
+            limits.put(row.maxNewTokens());
+            firstTokens.put(row.forcedBosTokenId());
+            seeds.put(row.seed());
         }
-        limits.flip();
-        inputs.put(GraphCheck.MAX_NEW_TOKENS, tensor(limits, new long[] {rows.size()}));
+        long[] shape = {rows.size()};
+        inputs.put(GraphCheck.MAX_NEW_TOKENS, tensor(limits.flip(), shape));
         inputs.put(GraphCheck.MIN_NEW_TOKENS, scalar((long) generation.minNewTokens()));
         inputs.put(GraphCheck.NUM_BEAMS, scalar((long) generation.numBeams()));
         inputs.put(GraphCheck.LENGTH_PENALTY, scalar(generation.lengthPenalty()));
+        for (String name : inputNames) {
+            OnnxTensor option =
+                    switch (name) {
+                        case GraphCheck.FORCED_BOS_TOKEN_ID -> tensor(firstTokens.flip(), shape);
+                        case GraphCheck.SEED -> tensor(seeds.flip(), shape);
+                        case GraphCheck.REPETITION_PENALTY ->
+                                scalar(generation.repetitionPenalty());
+                        case GraphCheck.NO_REPEAT_NGRAM_SIZE ->
+                                scalar((long) generation.noRepeatNgramSize());
+                        case GraphCheck.SUPPRESS_TOKENS -> vector(generation.suppressTokens());
+                        case GraphCheck.TEMPERATURE -> scalar(generation.temperature());
+                        case GraphCheck.TOP_K -> scalar((long) generation.topK());
+                        case GraphCheck.TOP_P -> scalar(generation.topP());
+                        case GraphCheck.SHORTLIST -> shortlists(rows);
+                        default -> null;
+                    };
+            if (option != null) {
+                inputs.put(name, option);
+            }
+        }
+    }
+
+    /** The tokens that each row may generate, padded with -1. */
+    private OnnxTensor shortlists(List<ModelInput> rows) throws OrtException {
+        List<long[]> lists = new ArrayList<>(rows.size());
+        int longest = 0;
+        for (ModelInput row : rows) {
+            long[] list = shortlist.of(row.text().ids());
+            lists.add(list);
+            longest = Math.max(longest, list.length);
+        }
+        candidates = cleared(candidates, rows.size() * longest);
+        for (long[] list : lists) {
+            candidates.put(list);
+            fill(candidates, -1, longest - list.length);
+        }
+        return tensor(candidates.flip(), new long[] {rows.size(), longest});
+    }
+
+    private OnnxTensor vector(List<Integer> values) throws OrtException {
+        LongBuffer buffer = allocate(values.size());
+        values.forEach(buffer::put);
+        return tensor(buffer.flip(), new long[] {values.size()});
     }
 
     private OnnxTensor tensor(LongBuffer buffer, long[] shape) throws OrtException {
@@ -121,22 +184,62 @@ public final class ModelRunner {
         return OnnxTensor.createTensor(environment, value);
     }
 
-    private static ModelOutput logits(OrtSession.Result result) {
-        OnnxTensor logits = output(result, GraphCheck.LOGITS);
-        long[] shape = logits.getInfo().getShape();
-        float[] values = new float[(int) (shape[0] * shape[1])];
-        logits.getFloatBuffer().get(values);
-        return new ModelOutput.Logits(values, (int) shape[1]);
+    private ModelOutput read(OrtSession.Result result) {
+        return switch (task) {
+            case TEXT_CLASSIFICATION -> {
+                OnnxTensor logits = output(result, GraphCheck.LOGITS);
+                yield new ModelOutput.Logits(floats(logits), axis(logits, 1));
+            }
+            case TOKEN_CLASSIFICATION -> {
+                OnnxTensor logits = output(result, GraphCheck.LOGITS);
+                yield new ModelOutput.TokenLogits(floats(logits), axis(logits, 1), axis(logits, 2));
+            }
+            case QUESTION_ANSWERING -> {
+                OnnxTensor starts = output(result, GraphCheck.START_LOGITS);
+                yield new ModelOutput.SpanLogits(
+                        floats(starts),
+                        floats(output(result, GraphCheck.END_LOGITS)),
+                        axis(starts, 1));
+            }
+            case FEATURE_EXTRACTION -> {
+                OnnxTensor embeddings = output(result, GraphCheck.EMBEDDINGS);
+                yield new ModelOutput.Embeddings(floats(embeddings), axis(embeddings, 1));
+            }
+            case TRANSLATION, SUMMARIZATION, TEXT2TEXT_GENERATION, TEXT_GENERATION ->
+                    sequences(result);
+        };
     }
 
     private static ModelOutput sequences(OrtSession.Result result) {
         OnnxTensor sequences = output(result, GraphCheck.SEQUENCES);
-        long[] shape = sequences.getInfo().getShape();
-        long[] tokens = new long[(int) (shape[0] * shape[1] * shape[2])];
-        sequences.getLongBuffer().get(tokens);
-        float[] scores = new float[(int) (shape[0] * shape[1])];
-        output(result, GraphCheck.SCORES).getFloatBuffer().get(scores);
-        return new ModelOutput.Sequences(tokens, scores, (int) shape[1], (int) shape[2]);
+        LongBuffer buffer = sequences.getLongBuffer();
+        long[] tokens = new long[buffer.remaining()];
+        buffer.get(tokens);
+        OnnxTensor tokenScores = find(result, GraphCheck.TOKEN_SCORES);
+        OnnxTensor alignments = find(result, GraphCheck.ALIGNMENTS);
+        return new ModelOutput.Sequences(
+                tokens,
+                floats(output(result, GraphCheck.SCORES)),
+                axis(sequences, 1),
+                axis(sequences, 2),
+                tokenScores == null ? null : floats(tokenScores),
+                alignments == null ? null : floats(alignments),
+                alignments == null ? 0 : axis(alignments, 3));
+    }
+
+    private static float[] floats(OnnxTensor tensor) {
+        FloatBuffer buffer = tensor.getFloatBuffer();
+        float[] values = new float[buffer.remaining()];
+        buffer.get(values);
+        return values;
+    }
+
+    private static int axis(OnnxTensor tensor, int axis) {
+        return (int) tensor.getInfo().getShape()[axis];
+    }
+
+    private static OnnxTensor find(OrtSession.Result result, String name) {
+        return (OnnxTensor) result.get(name).orElse(null);
     }
 
     private static OnnxTensor output(OrtSession.Result result, String name) {

@@ -5,6 +5,7 @@ import ai.onnxruntime.OrtLoggingLevel;
 import ai.onnxruntime.OrtSession;
 import io.streamformer.bundle.Bundle;
 import io.streamformer.bundle.BundleException;
+import io.streamformer.bundle.Task;
 
 /**
  * A loaded graph of a bundle. Each thread that runs it takes a {@link ModelRunner} of its own.
@@ -16,9 +17,11 @@ public final class OrtModel implements AutoCloseable {
     private final OrtSession.RunOptions quiet;
     private final Device device;
     private final int padTokenId;
-    private final boolean generates;
+    private final Task task;
+    private final Shortlist shortlist;
 
-    private OrtModel(OrtSession session, Device device, int padTokenId, boolean generates)
+    private OrtModel(
+            OrtSession session, Device device, int padTokenId, Task task, Shortlist shortlist)
             throws OrtException {
         this.session = session;
         // A run that fails throws what ONNX Runtime would print: a bad text must not fill the log.
@@ -26,7 +29,8 @@ public final class OrtModel implements AutoCloseable {
         this.quiet.setLogLevel(OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL);
         this.device = device;
         this.padTokenId = padTokenId;
-        this.generates = generates;
+        this.task = task;
+        this.shortlist = shortlist;
     }
 
     /** Opens the variant's graph and holds it against the manifest. */
@@ -34,8 +38,10 @@ public final class OrtModel implements AutoCloseable {
         String file = bundle.variant(options.variant()).file();
         try {
             SessionFactory.Opened opened = SessionFactory.open(bundle.file(file), options);
+            Shortlist shortlist;
             try {
                 GraphCheck.verify(bundle.manifest(), opened.session());
+                shortlist = shortlistOf(bundle, opened.session());
             } catch (OrtException | RuntimeException e) {
                 opened.session().close();
                 throw e;
@@ -44,7 +50,8 @@ public final class OrtModel implements AutoCloseable {
                     opened.session(),
                     opened.device(),
                     bundle.manifest().tokenizer().padTokenId(),
-                    bundle.manifest().task().generates());
+                    bundle.manifest().task(),
+                    shortlist);
         } catch (OrtException e) {
             throw new BundleException(
                     file + " is a graph that this ONNX Runtime can load",
@@ -54,6 +61,13 @@ public final class OrtModel implements AutoCloseable {
         }
     }
 
+    /** The bundle's shortlist; null where the graph does not ask for one. */
+    private static Shortlist shortlistOf(Bundle bundle, OrtSession session) {
+        return session.getInputNames().contains(GraphCheck.SHORTLIST)
+                ? Shortlist.read(bundle.file(bundle.manifest().decoding().shortlistFile()))
+                : null;
+    }
+
     /** The device that does the work. */
     public Device device() {
         return device;
@@ -61,7 +75,7 @@ public final class OrtModel implements AutoCloseable {
 
     /** A runner for one thread. */
     public ModelRunner newRunner() {
-        return new ModelRunner(session, quiet, padTokenId, generates);
+        return new ModelRunner(session, quiet, padTokenId, task, shortlist);
     }
 
     @Override

@@ -21,14 +21,14 @@ class ModelRunnerTest {
         Bundle bundle = Bundle.read(TestBundle.resource(TestBundle.SENTIMENT));
         try (OrtModel model = OrtModel.load(bundle, CPU)) {
             ModelRunner runner = model.newRunner();
-            TokenizedText bad = new TokenizedText(new long[] {1_000_000}, null, false);
+            ModelInput bad = row(1_000_000);
 
             assertThatThrownBy(() -> runner.run(List.of(bad), null))
                     .isInstanceOfSatisfying(
                             ModelException.class,
                             failure -> assertThat(failure.outOfMemory()).isFalse());
 
-            TokenizedText good = new TokenizedText(new long[] {2, 3}, null, false);
+            ModelInput good = row(2, 3);
             assertThat(runner.run(List.of(good), null)).isInstanceOf(ModelOutput.Logits.class);
         }
     }
@@ -46,9 +46,14 @@ class ModelRunnerTest {
         assertThat(ModelRunner.isOutOfMemory(new RuntimeException(message))).isTrue();
     }
 
+    private static ModelInput row(long... ids) {
+        return ModelInput.of(new TokenizedText(ids, null, false), null);
+    }
+
     @Test
     void aRowsLimitIsAMatterOfItsOwnLength() {
-        GenerationOptions generation = new GenerationOptions(1, 1f, 0, 20, 1.5, 3);
+        GenerationOptions generation =
+                new GenerationOptions(1, 1, 1f, 0, 20, 1.5, 3, 1f, 0, List.of(), 0f, 0, 1f);
 
         assertThat(generation.limit(3)).isEqualTo(7);
         assertThat(generation.limit(100)).isEqualTo(20);
