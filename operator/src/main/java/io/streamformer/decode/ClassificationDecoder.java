@@ -1,54 +1,43 @@
 package io.streamformer.decode;
 
-import io.streamformer.bundle.BundleException;
+import io.streamformer.bundle.ProblemType;
+import io.streamformer.inference.ModelInput;
 import io.streamformer.inference.ModelOutput;
-import io.streamformer.tokenize.TokenizedText;
+import java.util.Arrays;
 import java.util.List;
 
-/** Logits to the probability of each label, by softmax. */
+/** Logits to the score of each label, by what transformers' pipeline does for the problem type. */
 final class ClassificationDecoder implements PredictionDecoder {
 
     private final List<String> labels;
+    private final ProblemType problemType;
 
-    ClassificationDecoder(List<String> labels) {
+    ClassificationDecoder(List<String> labels, ProblemType problemType) {
         this.labels = labels;
+        this.problemType = problemType;
     }
 
     @Override
-    public Prediction decode(ModelOutput output, int row, TokenizedText text) {
+    public Prediction decode(ModelOutput output, int row, ModelInput input) {
         ModelOutput.Logits logits = (ModelOutput.Logits) output;
         int count = logits.labels();
-        if (count != labels.size()) {
-            throw new BundleException(
-                    "the graph gives one logit for each of the labels " + labels,
-                    count + " logits",
-                    "build the bundle again with 'streamformer-export export'");
-        }
+        Scores.checkLabels(count, labels);
         int from = row * count;
-        int best = 0;
-        for (int i = 1; i < count; i++) {
-            if (logits.values()[from + i] > logits.values()[from + best]) {
-                best = i;
-            }
-        }
-        double highest = logits.values()[from + best];
-        double sum = 0;
         for (int i = 0; i < count; i++) {
-            sum += Math.exp(logits.values()[from + i] - highest);
+            Scores.checkFinite(logits.values()[from + i], "logits");
         }
-        float[] scores = new float[count];
-        for (int i = 0; i < count; i++) {
-            scores[i] = (float) (Math.exp(logits.values()[from + i] - highest) / sum);
-        }
-        if (!Float.isFinite(scores[best])) {
-            throw new ArithmeticException(
-                    "logits are finite numbers, seen " + logits.values()[from + best]);
-        }
+        float[] scores =
+                switch (problemType) {
+                    case SINGLE_LABEL -> Scores.softmax(logits.values(), from, count);
+                    case MULTI_LABEL -> Scores.sigmoid(logits.values(), from, count);
+                    case REGRESSION -> Arrays.copyOfRange(logits.values(), from, from + count);
+                };
+        int best = Scores.best(scores);
         return new Prediction.Classification(
                 labels.get(best),
                 scores[best],
                 new LabelScores(labels, scores),
-                text.length(),
-                text.truncated());
+                input.text().length(),
+                input.text().truncated());
     }
 }

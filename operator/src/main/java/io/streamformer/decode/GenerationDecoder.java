@@ -1,40 +1,78 @@
 package io.streamformer.decode;
 
-import io.streamformer.inference.GenerationOptions;
+import io.streamformer.inference.ModelInput;
 import io.streamformer.inference.ModelOutput;
-import io.streamformer.tokenize.TokenizedText;
 import io.streamformer.tokenize.Tokenizer;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 
-/** The best hypothesis of a row to its text. */
+/** The best hypotheses of a row to their texts. */
 final class GenerationDecoder implements PredictionDecoder {
 
     private final Tokenizer tokenizer;
-    private final GenerationOptions generation;
+    private final int numReturnSequences;
     private final int eosTokenId;
 
-    GenerationDecoder(Tokenizer tokenizer, GenerationOptions generation, int eosTokenId) {
+    GenerationDecoder(Tokenizer tokenizer, int numReturnSequences, int eosTokenId) {
         this.tokenizer = tokenizer;
-        this.generation = generation;
+        this.numReturnSequences = numReturnSequences;
         this.eosTokenId = eosTokenId;
     }
 
     @Override
-    public Prediction decode(ModelOutput output, int row, TokenizedText text) {
+    public Prediction decode(ModelOutput output, int row, ModelInput input) {
         ModelOutput.Sequences sequences = (ModelOutput.Sequences) output;
-        int from = row * sequences.hypotheses() * sequences.length();
-        // A row that was cut short by its own limit has no end token, only padding behind it.
-        int most = Math.min(sequences.length(), generation.limit(text.length()));
+        int best = row * sequences.hypotheses();
+        long[] ids = ids(sequences, best, input);
+        boolean ended = ids.length < limit(sequences, input);
+        int outputTokens = ended ? ids.length + 1 : ids.length;
+        List<Prediction.Alternative> alternatives = new ArrayList<>(numReturnSequences - 1);
+        for (int i = 1; i < Math.min(numReturnSequences, sequences.hypotheses()); i++) {
+            alternatives.add(
+                    new Prediction.Alternative(
+                            tokenizer.decode(ids(sequences, best + i, input)),
+                            sequences.scores()[best + i]));
+        }
+        return new Prediction.Generation(
+                tokenizer.decode(ids),
+                sequences.scores()[best],
+                alternatives,
+                tokenScores(sequences, best, outputTokens),
+                sequences.alignments() == null
+                        ? List.of()
+                        : WordAlignment.of(
+                                sequences, best, input.text().spans(), tokenizer.decodedSpans(ids)),
+                input.text().length(),
+                outputTokens,
+                input.text().truncated() || !ended);
+    }
+
+    /** The ids of a hypothesis before its end token. */
+    private long[] ids(ModelOutput.Sequences sequences, int hypothesis, ModelInput input) {
+        int from = hypothesis * sequences.length();
+        int most = limit(sequences, input);
         int length = 0;
         while (length < most && sequences.ids()[from + length] != eosTokenId) {
             length++;
         }
-        boolean ended = length < most;
-        return new Prediction.Generation(
-                tokenizer.decode(Arrays.copyOfRange(sequences.ids(), from, from + length)),
-                sequences.scores()[row * sequences.hypotheses()],
-                text.length(),
-                ended ? length + 1 : length,
-                text.truncated() || !ended);
+        return Arrays.copyOfRange(sequences.ids(), from, from + length);
+    }
+
+    /** A row that was cut short by its own limit has no end token, only padding behind it. */
+    private static int limit(ModelOutput.Sequences sequences, ModelInput input) {
+        return Math.min(sequences.length(), input.maxNewTokens());
+    }
+
+    private static List<Float> tokenScores(
+            ModelOutput.Sequences sequences, int hypothesis, int tokens) {
+        if (sequences.tokenScores() == null) {
+            return List.of();
+        }
+        List<Float> scores = new ArrayList<>(tokens);
+        for (int i = 0; i < tokens; i++) {
+            scores.add(sequences.tokenScores()[hypothesis * sequences.length() + i]);
+        }
+        return scores;
     }
 }

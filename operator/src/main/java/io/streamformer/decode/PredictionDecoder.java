@@ -1,12 +1,12 @@
 package io.streamformer.decode;
 
 import io.streamformer.bundle.Bundle;
-import io.streamformer.bundle.BundleException;
-import io.streamformer.bundle.Task;
+import io.streamformer.bundle.Manifest;
 import io.streamformer.inference.GenerationOptions;
+import io.streamformer.inference.ModelInput;
 import io.streamformer.inference.ModelOutput;
-import io.streamformer.tokenize.TokenizedText;
 import io.streamformer.tokenize.Tokenizer;
+import java.util.List;
 
 /** Turns a row of model output into the prediction of a task; used by many threads. */
 public interface PredictionDecoder {
@@ -14,28 +14,38 @@ public interface PredictionDecoder {
     /**
      * The prediction for one row of a batch.
      *
-     * @param text what the model read in this row
+     * @param input what the model read in this row
      */
-    Prediction decode(ModelOutput output, int row, TokenizedText text);
+    Prediction decode(ModelOutput output, int row, ModelInput input);
+
+    /**
+     * The prediction for a text that was read in several windows.
+     *
+     * @param windows the prediction for each window, at least one
+     */
+    default Prediction merge(List<Prediction> windows) {
+        throw new IllegalStateException("no text of this task has windows: this is a bug");
+    }
 
     /**
      * The decoder of a bundle's task.
      *
-     * @param generation how the model generates; ignored by a classifier
+     * @param generation how the model generates; ignored by one that does not
      */
     static PredictionDecoder of(Bundle bundle, Tokenizer tokenizer, GenerationOptions generation) {
-        Task task = bundle.manifest().task();
-        if (task.generates()) {
-            return new GenerationDecoder(
-                    tokenizer, generation, bundle.manifest().decoding().eosTokenId());
-        }
-        if (task == Task.TEXT_CLASSIFICATION) {
-            return new ClassificationDecoder(bundle.manifest().labels());
-        }
-        throw new BundleException(
-                "the task is one that this release answers: text-classification, translation,"
-                        + " summarization, text2text-generation",
-                task.id(),
-                "use a bundle of one of these tasks");
+        Manifest manifest = bundle.manifest();
+        return switch (manifest.task()) {
+            case TEXT_CLASSIFICATION ->
+                    new ClassificationDecoder(manifest.labels(), manifest.problemType());
+            case TOKEN_CLASSIFICATION ->
+                    new EntityDecoder(manifest.labels(), manifest.aggregation());
+            case QUESTION_ANSWERING -> new AnswerDecoder();
+            case FEATURE_EXTRACTION -> new EmbeddingDecoder();
+            case TRANSLATION, SUMMARIZATION, TEXT2TEXT_GENERATION, TEXT_GENERATION ->
+                    new GenerationDecoder(
+                            tokenizer,
+                            generation.numReturnSequences(),
+                            manifest.decoding().eosTokenId());
+        };
     }
 }

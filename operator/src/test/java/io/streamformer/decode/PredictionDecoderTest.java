@@ -6,7 +6,8 @@ import static org.assertj.core.api.Assertions.within;
 
 import io.streamformer.bundle.Bundle;
 import io.streamformer.bundle.BundleException;
-import io.streamformer.inference.GenerationOptions;
+import io.streamformer.bundle.ProblemType;
+import io.streamformer.inference.ModelInput;
 import io.streamformer.inference.ModelOutput;
 import io.streamformer.testing.TestBundle;
 import io.streamformer.tokenize.TokenizedText;
@@ -16,11 +17,11 @@ import org.junit.jupiter.api.Test;
 
 class PredictionDecoderTest {
 
-    private static final TokenizedText TEXT = new TokenizedText(new long[] {2, 5, 3}, null, false);
+    private static final ModelInput TEXT = input(100);
 
     @Test
     void givesTheProbabilityOfEachLabel() {
-        PredictionDecoder decoder = new ClassificationDecoder(List.of("no", "maybe", "yes"));
+        PredictionDecoder decoder = classifier("no", "maybe", "yes");
         ModelOutput output = new ModelOutput.Logits(new float[] {9, 9, 9, 1, 2, 3}, 3);
 
         Prediction.Classification answer =
@@ -35,7 +36,7 @@ class PredictionDecoderTest {
 
     @Test
     void survivesLargeLogits() {
-        PredictionDecoder decoder = new ClassificationDecoder(List.of("a", "b"));
+        PredictionDecoder decoder = classifier("a", "b");
 
         Prediction.Classification answer =
                 (Prediction.Classification)
@@ -47,7 +48,7 @@ class PredictionDecoderTest {
 
     @Test
     void refusesLogitsThatAreNoNumbers() {
-        PredictionDecoder decoder = new ClassificationDecoder(List.of("a", "b"));
+        PredictionDecoder decoder = classifier("a", "b");
         ModelOutput output = new ModelOutput.Logits(new float[] {Float.NaN, 1}, 2);
 
         assertThatThrownBy(() -> decoder.decode(output, 0, TEXT))
@@ -57,7 +58,7 @@ class PredictionDecoderTest {
 
     @Test
     void refusesAnotherNumberOfLogits() {
-        PredictionDecoder decoder = new ClassificationDecoder(List.of("a", "b", "c"));
+        PredictionDecoder decoder = classifier("a", "b", "c");
         ModelOutput output = new ModelOutput.Logits(new float[] {1, 2}, 2);
 
         assertThatThrownBy(() -> decoder.decode(output, 0, TEXT))
@@ -78,16 +79,14 @@ class PredictionDecoderTest {
             ids[hello.length] = eos;
             ids[hello.length + 1] = hello[0];
             System.arraycopy(hello, 0, ids, 2 * length, hello.length);
-            GenerationOptions generation = new GenerationOptions(2, 1f, 0, hello.length, 100, 0);
             ModelOutput output =
-                    new ModelOutput.Sequences(ids, new float[] {-1, -2, -3, -4}, 2, length);
-            PredictionDecoder loose =
-                    new GenerationDecoder(
-                            tokenizer, new GenerationOptions(2, 1f, 0, 100, 100, 0), eos);
-            PredictionDecoder tight = new GenerationDecoder(tokenizer, generation, eos);
+                    new ModelOutput.Sequences(
+                            ids, new float[] {-1, -2, -3, -4}, 2, length, null, null, 0);
+            PredictionDecoder decoder = new GenerationDecoder(tokenizer, 1, eos);
 
-            Prediction.Generation ended = (Prediction.Generation) loose.decode(output, 0, TEXT);
-            Prediction.Generation cut = (Prediction.Generation) tight.decode(output, 1, TEXT);
+            Prediction.Generation ended = (Prediction.Generation) decoder.decode(output, 0, TEXT);
+            Prediction.Generation cut =
+                    (Prediction.Generation) decoder.decode(output, 1, input(hello.length));
 
             assertThat(ended.text()).isEqualTo("ab");
             assertThat(ended.score()).isEqualTo(-1f);
@@ -98,6 +97,15 @@ class PredictionDecoderTest {
             assertThat(cut.outputTokens()).isEqualTo(hello.length);
             assertThat(cut.truncated()).isTrue();
         }
+    }
+
+    private static ClassificationDecoder classifier(String... labels) {
+        return new ClassificationDecoder(List.of(labels), ProblemType.SINGLE_LABEL);
+    }
+
+    private static ModelInput input(int maxNewTokens) {
+        TokenizedText text = new TokenizedText(new long[] {2, 5, 3}, null, false);
+        return new ModelInput(text, maxNewTokens, ModelInput.FREE, 0);
     }
 
     private static long[] withoutEnd(long[] ids, int eos) {
