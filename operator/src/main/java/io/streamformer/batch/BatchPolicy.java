@@ -1,7 +1,7 @@
 package io.streamformer.batch;
 
-import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.BitSet;
 import java.util.Comparator;
 import java.util.List;
@@ -13,7 +13,11 @@ import java.util.List;
  * <p>Rows wait in one queue per length, so that the pool is sorted by length without ever being
  * sorted. A batch is the stretch of that order around the row that waits longest: it grows to the
  * side that adds the least padding until it is full or padding costs too much. Each batch holds the
- * oldest row, hence none is ever passed over for good.
+ * oldest row, hence none is ever passed over for good. How old a row is counts its priority's head
+ * start in.
+ *
+ * <p>How many padded tokens a batch may have is learned: from runs that did not fit into memory,
+ * for each power of two of the length, and from the time that runs take per padded token.
  */
 final class BatchPolicy<R extends BatchRow> {
 
@@ -31,15 +35,19 @@ final class BatchPolicy<R extends BatchRow> {
             Comparator.comparingInt(BatchRow::length).reversed();
 
     private final BatchLimits limits;
-    private final List<ArrayDeque<R>> byLength;
+    private final List<LengthQueue<R>> byLength;
     private final BitSet lengths;
     private int waiting;
-    private int tokenCeiling;
+
+    /** Padded tokens that fit into memory, by the power of two below the longest row. */
+    private final int[] memoryCeilings = new int[Integer.SIZE];
+
     private long runNanos;
+    private double nanosPerToken;
 
     BatchPolicy(BatchLimits limits) {
         this.limits = limits;
-        this.tokenCeiling = limits.maxTokens();
+        Arrays.fill(memoryCeilings, limits.maxTokens());
         this.byLength = new ArrayList<>(limits.maxLength() + 1);
         for (int i = 0; i <= limits.maxLength(); i++) {
             byLength.add(null);
@@ -53,12 +61,12 @@ final class BatchPolicy<R extends BatchRow> {
             throw new IllegalArgumentException(
                     "a row has 1 to " + limits.maxLength() + " tokens, seen " + length);
         }
-        ArrayDeque<R> queue = byLength.get(length);
+        LengthQueue<R> queue = byLength.get(length);
         if (queue == null) {
-            queue = new ArrayDeque<>();
+            queue = new LengthQueue<>();
             byLength.set(length, queue);
         }
-        queue.addLast(row);
+        queue.add(row);
         lengths.set(length);
         waiting++;
     }
@@ -73,19 +81,44 @@ final class BatchPolicy<R extends BatchRow> {
         return waiting >= limits.maxRows();
     }
 
-    /** Padded tokens that a batch may have, as far as the device's memory is known. */
-    int tokenCeiling() {
-        return tokenCeiling;
+    /** Padded tokens that a batch with this longest row may have, as far as runs have shown. */
+    int tokenCeiling(int longest) {
+        int memory = memoryCeilings[group(longest)];
+        long time = limits.maxTime().toNanos();
+        if (time == 0 || nanosPerToken == 0) {
+            return memory;
+        }
+        return (int) Math.min(memory, time / nanosPerToken);
     }
 
     /** Remembers that a batch of this shape did not fit into the device's memory. */
     void outOfMemory(int longest, int rows) {
-        tokenCeiling = Math.min(tokenCeiling, Math.max(1, longest * rows / 2));
+        int half = Math.max(1, longest * rows / 2);
+        // Attention needs more for a longer row, so what does not fit here fits nowhere above.
+        for (int i = group(longest); i < memoryCeilings.length; i++) {
+            memoryCeilings[i] = Math.min(memoryCeilings[i], half);
+        }
     }
 
-    /** Remembers how long a run took. */
-    void ran(long nanos) {
+    /**
+     * Remembers how long a run took.
+     *
+     * @param tokens its padded tokens
+     */
+    void ran(long nanos, int tokens) {
         runNanos = runNanos == 0 ? nanos : runNanos + (nanos - runNanos) / SMOOTHING;
+        double each = (double) nanos / tokens;
+        nanosPerToken =
+                nanosPerToken == 0 ? each : nanosPerToken + (each - nanosPerToken) / SMOOTHING;
+    }
+
+    /** What a run takes, as far as runs have shown; 0 before the first. */
+    long expectedNanos() {
+        return runNanos;
+    }
+
+    private static int group(int length) {
+        return Integer.SIZE - 1 - Integer.numberOfLeadingZeros(length);
     }
 
     /**
@@ -165,22 +198,22 @@ final class BatchPolicy<R extends BatchRow> {
 
     /** Rows that a batch may have whose longest row is this long. */
     private int capacity(int longest) {
-        return Math.min(limits.maxRows(), tokenCeiling / longest);
+        return Math.min(limits.maxRows(), tokenCeiling(longest) / longest);
     }
 
     /** Moves the first rows of a length that somebody still waits for; says how many there were. */
     private int take(int length, int most, List<R> batch) {
-        ArrayDeque<R> queue = byLength.get(length);
+        LengthQueue<R> queue = byLength.get(length);
         int taken = 0;
-        while (taken < most && !queue.isEmpty()) {
-            R row = queue.pollFirst();
+        while (taken < most && queue.size() > 0) {
+            R row = queue.poll();
             waiting--;
             if (!row.abandoned()) {
                 batch.add(row);
                 taken++;
             }
         }
-        if (queue.isEmpty()) {
+        if (queue.size() == 0) {
             lengths.clear(length);
         }
         return taken;
@@ -193,8 +226,7 @@ final class BatchPolicy<R extends BatchRow> {
                 length >= 0;
                 length = lengths.nextSetBit(length + 1)) {
             R head = firstWaiting(length);
-            if (head != null
-                    && (oldest == null || head.arrivalNanos() - oldest.arrivalNanos() < 0)) {
+            if (head != null && (oldest == null || LengthQueue.before(head, oldest))) {
                 oldest = head;
             }
         }
@@ -203,12 +235,12 @@ final class BatchPolicy<R extends BatchRow> {
 
     /** The first row of a length after abandoned ones were dropped; null where none is left. */
     private R firstWaiting(int length) {
-        ArrayDeque<R> queue = byLength.get(length);
-        R head = queue.peekFirst();
+        LengthQueue<R> queue = byLength.get(length);
+        R head = queue.peek();
         while (head != null && head.abandoned()) {
-            queue.pollFirst();
+            queue.poll();
             waiting--;
-            head = queue.peekFirst();
+            head = queue.peek();
         }
         if (head == null) {
             lengths.clear(length);

@@ -9,6 +9,9 @@ public interface BatchRow {
     /** When the row came, in the batcher's clock. */
     long arrivalNanos();
 
+    /** Who goes first among rows that came at about the same time. */
+    Priority priority();
+
     /** True where nobody waits for the answer any more. */
     boolean abandoned();
 }

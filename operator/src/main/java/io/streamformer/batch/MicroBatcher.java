@@ -8,39 +8,37 @@ import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Supplier;
 
 /**
- * The threads around a {@link BatchPolicy}: any number of threads add rows, and each run thread
- * takes the next batch when it is due and runs it. A batch that fails is run again in halves, until
- * the guilty row is alone.
+ * The queue of one model: any number of threads add rows, and the run threads of its device take
+ * the next batch when it is due and the model's turn has come. A batch that fails is run again in
+ * halves, until the guilty row is alone.
  */
 public final class MicroBatcher<R extends BatchRow> implements AutoCloseable {
 
-    private final ReentrantLock lock = new ReentrantLock();
-    private final Condition changed = lock.newCondition();
+    private final DeviceScheduler scheduler;
+    private final ReentrantLock lock;
+    private final Condition ended;
     private final BatchPolicy<R> policy;
-    private final List<Thread> threads = new ArrayList<>();
-    private int running;
+    private final List<BatchRunner<R>> runners = new ArrayList<>();
+    private long used;
     private int inFlight;
     private boolean closed;
 
     /**
-     * Starts the run threads.
+     * Opens the queue.
      *
-     * @param name what the threads are called after
+     * @param scheduler the device's; it outlives the queue
      * @param runners gives each run thread a runner of its own
      */
     public MicroBatcher(
-            String name, BatchLimits limits, int runThreads, Supplier<BatchRunner<R>> runners) {
-        if (runThreads < 1) {
-            throw new IllegalArgumentException("runThreads is at least 1, seen " + runThreads);
-        }
+            DeviceScheduler scheduler, BatchLimits limits, Supplier<BatchRunner<R>> runners) {
+        this.scheduler = scheduler;
+        lock = scheduler.lock();
+        ended = lock.newCondition();
         policy = new BatchPolicy<>(limits);
-        for (int i = 0; i < runThreads; i++) {
-            BatchRunner<R> runner = runners.get();
-            Thread thread = new Thread(() -> work(runner), "streamformer-" + name + "-" + i);
-            thread.setDaemon(true);
-            threads.add(thread);
+        for (int i = 0; i < scheduler.runThreads(); i++) {
+            this.runners.add(runners.get());
         }
-        threads.forEach(Thread::start);
+        scheduler.open(this);
     }
 
     /** Queues a row. */
@@ -52,10 +50,13 @@ public final class MicroBatcher<R extends BatchRow> implements AutoCloseable {
                         "a row came to a closed batcher: keep the pipeline open until the last"
                                 + " answer");
             }
+            if (policy.waiting() == 0 && inFlight == 0) {
+                used = Math.max(used, scheduler.served());
+            }
             policy.add(row);
             // In between, a thread that waits knows the time at which the batch is due.
             if (policy.waiting() == 1 || policy.isFull()) {
-                changed.signal();
+                scheduler.wake();
             }
         } finally {
             lock.unlock();
@@ -85,90 +86,73 @@ public final class MicroBatcher<R extends BatchRow> implements AutoCloseable {
     /** Waits for the runs in flight; rows that still wait fail as cancelled. */
     @Override
     public void close() {
+        List<R> rest = new ArrayList<>();
         lock.lock();
         try {
             closed = true;
-            changed.signalAll();
+            scheduler.close(this);
+            while (inFlight > 0) {
+                // The session must not be closed under a run: that would end the process.
+                ended.awaitUninterruptibly();
+            }
+            for (List<R> batch = policy.next(); !batch.isEmpty(); batch = policy.next()) {
+                rest.addAll(batch);
+            }
         } finally {
             lock.unlock();
         }
-        boolean interrupted = false;
-        for (Thread thread : threads) {
-            while (thread.isAlive()) {
-                try {
-                    thread.join();
-                } catch (InterruptedException e) {
-                    // The session must not be closed under a run: that would end the process.
-                    interrupted = true;
-                }
+        for (R row : rest) {
+            runners.get(0).fail(row, new CancellationException("the pipeline was closed"));
+        }
+    }
+
+    /** As {@link BatchPolicy#dueIn}; the caller holds the lock. */
+    long dueIn(long now, boolean deviceIdle) {
+        return policy.dueIn(now, deviceIdle);
+    }
+
+    /** The device's time that this queue has had; the caller holds the lock. */
+    long used() {
+        return used;
+    }
+
+    /** The next batch, charged what a run takes; null where no row waits. Holds the lock. */
+    Batch take() {
+        List<R> rows = policy.next();
+        if (rows.isEmpty()) {
+            return null;
+        }
+        inFlight += rows.size();
+        return new Batch(rows, policy.expectedNanos());
+    }
+
+    /** Rows on their way through one run thread. */
+    final class Batch {
+        private final List<R> rows;
+        private final long charged;
+
+        private Batch(List<R> rows, long charged) {
+            this.rows = rows;
+            this.charged = charged;
+            used += charged;
+        }
+
+        void run(int thread) {
+            runOrSplit(rows, runners.get(thread));
+        }
+
+        /** Charges what the run took in earnest; the caller holds the lock. */
+        void done(long nanos) {
+            used += nanos - charged;
+            inFlight -= rows.size();
+            policy.ran(nanos, rows.get(0).length() * rows.size());
+            if (inFlight == 0) {
+                ended.signalAll();
             }
         }
-        if (interrupted) {
-            Thread.currentThread().interrupt();
-        }
     }
 
-    private void work(BatchRunner<R> runner) {
-        for (List<R> batch = take(); !batch.isEmpty(); batch = take()) {
-            long start = System.nanoTime();
-            try {
-                run(batch, runner);
-            } finally {
-                done(batch, System.nanoTime() - start);
-            }
-        }
-        cancelRest(runner);
-    }
-
-    /** Waits for the next batch; empty once closed. */
-    private List<R> take() {
-        lock.lock();
-        try {
-            while (!closed) {
-                long dueIn = policy.dueIn(System.nanoTime(), running == 0);
-                if (dueIn <= 0) {
-                    List<R> batch = policy.next();
-                    if (!batch.isEmpty()) {
-                        running++;
-                        inFlight += batch.size();
-                        // What is left is another thread's to look at: its own signal may be gone.
-                        changed.signal();
-                        return batch;
-                    }
-                } else if (dueIn == Long.MAX_VALUE) {
-                    changed.awaitUninterruptibly();
-                } else {
-                    awaitNanos(dueIn);
-                }
-            }
-            return List.of();
-        } finally {
-            lock.unlock();
-        }
-    }
-
-    @SuppressWarnings("WaitNotInLoop") // the loop is the caller's
-    private void awaitNanos(long nanos) {
-        try {
-            changed.awaitNanos(nanos);
-        } catch (InterruptedException e) {
-            // Nobody owns these threads but this class, and it closes them otherwise.
-            throw new AssertionError("a run thread was interrupted: this is a bug", e);
-        }
-    }
-
-    private void done(List<R> batch, long nanos) {
-        lock.lock();
-        try {
-            running--;
-            inFlight -= batch.size();
-            policy.ran(nanos);
-        } finally {
-            lock.unlock();
-        }
-    }
-
-    private void run(List<R> batch, BatchRunner<R> runner) {
+    private void runOrSplit(List<R> batch, BatchRunner<R> runner) {
         try {
             runner.run(batch);
         } catch (Throwable failure) {
@@ -187,21 +171,8 @@ public final class MicroBatcher<R extends BatchRow> implements AutoCloseable {
             }
             runner.onSplit(failure);
             int half = batch.size() / 2;
-            run(batch.subList(0, half), runner);
-            run(batch.subList(half, batch.size()), runner);
+            runOrSplit(batch.subList(0, half), runner);
+            runOrSplit(batch.subList(half, batch.size()), runner);
         }
-    }
-
-    private void cancelRest(BatchRunner<R> runner) {
-        List<R> rest = new ArrayList<>();
-        lock.lock();
-        try {
-            for (List<R> batch = policy.next(); !batch.isEmpty(); batch = policy.next()) {
-                rest.addAll(batch);
-            }
-        } finally {
-            lock.unlock();
-        }
-        rest.forEach(row -> runner.fail(row, new CancellationException("the pipeline was closed")));
     }
 }

@@ -23,7 +23,8 @@ class BatchPolicyPropertyTest {
             @ForAll @IntRange(min = LONGEST, max = 300) int maxTokens,
             @ForAll @IntRange(min = 1, max = 10) int arrivalsPerBatch) {
         BatchPolicy<FakeRow> policy =
-                new BatchPolicy<>(new BatchLimits(maxRows, maxTokens, LONGEST, Duration.ZERO));
+                new BatchPolicy<>(
+                        new BatchLimits(maxRows, maxTokens, LONGEST, Duration.ZERO, Duration.ZERO));
         ArrayDeque<FakeRow> waiting = new ArrayDeque<>();
         Set<FakeRow> served = new HashSet<>();
         int next = 0;

@@ -95,7 +95,7 @@ class BatchPolicyTest {
     @Test
     void waitsABoundedTimeWhileTheDeviceIsBusy() {
         BatchPolicy<FakeRow> policy = policy(4, 100, Duration.ofMillis(3));
-        policy.ran(40 * MILLI);
+        policy.ran(40 * MILLI, 100);
         add(policy, "5");
 
         assertThat(policy.dueIn(0, false)).isEqualTo(3 * MILLI);
@@ -106,7 +106,7 @@ class BatchPolicyTest {
     @Test
     void waitsLessWhereRunsAreShort() {
         BatchPolicy<FakeRow> policy = policy(4, 100, Duration.ofMillis(3));
-        policy.ran(2 * MILLI);
+        policy.ran(2 * MILLI, 100);
         add(policy, "5");
 
         assertThat(policy.dueIn(0, false)).isEqualTo(MILLI / 2);
@@ -115,7 +115,7 @@ class BatchPolicyTest {
     @Test
     void isDueAtOnceWhenItIsFull() {
         BatchPolicy<FakeRow> policy = policy(2, 100, Duration.ofMillis(3));
-        policy.ran(40 * MILLI);
+        policy.ran(40 * MILLI, 100);
         add(policy, "5 50");
 
         assertThat(policy.dueIn(0, false)).isLessThanOrEqualTo(0);
@@ -127,7 +127,8 @@ class BatchPolicyTest {
         policy.outOfMemory(10, 8);
         add(policy, "10 10 10 10 10 50");
 
-        assertThat(policy.tokenCeiling()).isEqualTo(40);
+        assertThat(policy.tokenCeiling(10)).isEqualTo(40);
+        assertThat(policy.tokenCeiling(5)).as("shorter rows need less memory").isEqualTo(100);
         assertThat(lengths(policy.next())).isEqualTo("10 10 10 10");
         assertThat(lengths(policy.next())).isEqualTo("10");
         // A row beyond the ceiling is tried alone rather than never.
@@ -135,8 +136,44 @@ class BatchPolicyTest {
     }
 
     @Test
+    void keepsABatchWithinItsTime() {
+        BatchPolicy<FakeRow> policy =
+                new BatchPolicy<>(
+                        new BatchLimits(8, 100, 100, Duration.ZERO, Duration.ofMillis(20)));
+        add(policy, "10 10 10 10 10 10 50");
+        // Half a millisecond for each padded token: 20 ms are 40 tokens.
+        policy.ran(50 * MILLI, 100);
+
+        assertThat(policy.tokenCeiling(10)).isEqualTo(40);
+        assertThat(lengths(policy.next())).isEqualTo("10 10 10 10");
+        assertThat(lengths(policy.next())).isEqualTo("10 10");
+        // A row that takes longer by itself is run alone rather than never.
+        assertThat(lengths(policy.next())).isEqualTo("50");
+    }
+
+    @Test
+    void servesAHigherPriorityFirstAndALowerOneInTheEnd() {
+        BatchPolicy<FakeRow> policy = policy(1, 100, Duration.ZERO);
+        long second = 1_000 * MILLI;
+        policy.add(new FakeRow("low", 5, 0, Priority.LOW));
+        policy.add(new FakeRow("normal", 5, second, Priority.NORMAL));
+        policy.add(new FakeRow("other length", 7, 2 * second, Priority.HIGH));
+        policy.add(new FakeRow("high", 5, 3 * second, Priority.HIGH));
+        policy.add(new FakeRow("after the low one's wait", 5, 11 * second, Priority.NORMAL));
+
+        List<String> order = new ArrayList<>();
+        for (List<FakeRow> batch = policy.next(); !batch.isEmpty(); batch = policy.next()) {
+            order.add(batch.get(0).name());
+        }
+
+        assertThat(order)
+                .containsExactly(
+                        "other length", "high", "normal", "low", "after the low one's wait");
+    }
+
+    @Test
     void refusesABudgetThatTheLongestTextBreaks() {
-        assertThatThrownBy(() -> new BatchLimits(8, 100, 128, Duration.ZERO))
+        assertThatThrownBy(() -> new BatchLimits(8, 100, 128, Duration.ZERO, Duration.ZERO))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessageContaining("maxBatchTokens")
                 .hasMessageContaining("128")
@@ -153,7 +190,8 @@ class BatchPolicyTest {
     }
 
     private static BatchPolicy<FakeRow> policy(int maxRows, int maxTokens, Duration maxDelay) {
-        return new BatchPolicy<>(new BatchLimits(maxRows, maxTokens, maxTokens, maxDelay));
+        return new BatchPolicy<>(
+                new BatchLimits(maxRows, maxTokens, maxTokens, maxDelay, Duration.ZERO));
     }
 
     private static List<FakeRow> add(BatchPolicy<FakeRow> policy, String lengths) {

@@ -6,12 +6,18 @@ final class FakeRow implements BatchRow {
     private final String name;
     private final int length;
     private final long arrivalNanos;
+    private final Priority priority;
     private volatile boolean abandoned;
 
     FakeRow(String name, int length, long arrivalNanos) {
+        this(name, length, arrivalNanos, Priority.NORMAL);
+    }
+
+    FakeRow(String name, int length, long arrivalNanos, Priority priority) {
         this.name = name;
         this.length = length;
         this.arrivalNanos = arrivalNanos;
+        this.priority = priority;
     }
 
     void abandon() {
@@ -30,6 +36,11 @@ final class FakeRow implements BatchRow {
     @Override
     public long arrivalNanos() {
         return arrivalNanos;
+    }
+
+    @Override
+    public Priority priority() {
+        return priority;
     }
 
     @Override

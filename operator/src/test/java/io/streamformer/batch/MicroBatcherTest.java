@@ -14,13 +14,15 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 @Timeout(30)
 class MicroBatcherTest {
 
-    private static final BatchLimits LIMITS = new BatchLimits(4, 100, 50, Duration.ofMillis(3));
+    private static final BatchLimits LIMITS =
+            new BatchLimits(4, 100, 50, Duration.ofMillis(3), Duration.ZERO);
 
     /** A model that runs when it may, and fails on the rows it is told to. */
     private static final class FakeModel implements BatchRunner<FakeRow> {
@@ -30,6 +32,7 @@ class MicroBatcherTest {
         final LinkedBlockingQueue<FakeRow> answered = new LinkedBlockingQueue<>();
         final ConcurrentHashMap<String, Throwable> failed = new ConcurrentHashMap<>();
         final AtomicInteger splits = new AtomicInteger();
+        volatile long millis;
         volatile int memory = Integer.MAX_VALUE;
         volatile CountDownLatch allFailed = new CountDownLatch(0);
 
@@ -39,6 +42,7 @@ class MicroBatcherTest {
             if (!may.tryAcquire(10, TimeUnit.SECONDS)) {
                 throw new AssertionError("the test never let this run go on");
             }
+            TimeUnit.MILLISECONDS.sleep(millis);
             if (rows.size() * rows.get(0).length() > memory) {
                 throw new IllegalStateException("out of memory");
             }
@@ -80,6 +84,7 @@ class MicroBatcherTest {
     }
 
     private final FakeModel model = new FakeModel();
+    private DeviceScheduler scheduler;
 
     @Test
     void takesWhatIsThereWhileTheDeviceIsIdle() throws Exception {
@@ -239,8 +244,61 @@ class MicroBatcherTest {
         }
     }
 
+    @Test
+    void servesTwoModelsByTheTimeThatTheyTake() throws Exception {
+        FakeModel slow = new FakeModel();
+        FakeModel fast = new FakeModel();
+        slow.millis = 12;
+        fast.millis = 3;
+        slow.may.release(1_000);
+        fast.may.release(1_000);
+        scheduler = new DeviceScheduler("test", 1);
+        try (MicroBatcher<FakeRow> one = new MicroBatcher<>(scheduler, LIMITS, () -> slow);
+                MicroBatcher<FakeRow> other = new MicroBatcher<>(scheduler, LIMITS, () -> fast)) {
+            for (int i = 0; i < 400; i++) {
+                one.add(row("slow" + i, 5));
+                other.add(row("fast" + i, 5));
+            }
+            // The fast model ends first if it is not held back to the slow one's number of runs.
+            fast.nextAnswered(400);
+            assertThat(slow.started.size()).isBetween(10, 60);
+        }
+    }
+
+    @Test
+    void doesNotLetAModelSaveUpTheTimeInWhichItHadNothingToDo() throws Exception {
+        FakeModel busy = new FakeModel();
+        FakeModel late = new FakeModel();
+        busy.millis = 5;
+        late.millis = 5;
+        busy.may.release(1_000);
+        late.may.release(1_000);
+        scheduler = new DeviceScheduler("test", 1);
+        try (MicroBatcher<FakeRow> one = new MicroBatcher<>(scheduler, LIMITS, () -> busy);
+                MicroBatcher<FakeRow> other = new MicroBatcher<>(scheduler, LIMITS, () -> late)) {
+            for (int i = 0; i < 200; i++) {
+                one.add(row("busy" + i, 5));
+            }
+            busy.nextAnswered(100);
+            int before = busy.started.size();
+            for (int i = 0; i < 60; i++) {
+                other.add(row("late" + i, 5));
+            }
+            late.nextAnswered(60);
+            assertThat(busy.started.size() - before).isBetween(8, 24);
+        }
+    }
+
+    @AfterEach
+    void endThreads() {
+        if (scheduler != null) {
+            scheduler.close();
+        }
+    }
+
     private MicroBatcher<FakeRow> batcher(int threads) {
-        return new MicroBatcher<>("test", LIMITS, threads, () -> model);
+        scheduler = new DeviceScheduler("test", threads);
+        return new MicroBatcher<>(scheduler, LIMITS, () -> model);
     }
 
     private static FakeRow row(String name, int length) {
