@@ -1,11 +1,15 @@
 package io.streamformer.pipeline;
 
+import io.streamformer.bundle.Manifest;
 import io.streamformer.inference.Device;
 import io.streamformer.inference.GenerationOptions;
 import java.io.Serializable;
 import java.time.Duration;
+import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
+import java.util.TreeSet;
 
 /**
  * How a bundle is run. Leases of one bundle with equal options share one session.
@@ -19,14 +23,26 @@ import java.util.TreeMap;
  *     the time of a run
  * @param maxDelay longest time a text waits for neighbours while the device is busy; an idle device
  *     takes what is there
+ * @param maxBatchTime longest time that one run may take, as far as earlier ones tell; zero for any
  * @param runThreads batches that run at the same time; 0 takes one per core on a CPU and always one
  *     on a GPU
  * @param intraOpThreads threads that share one run; several runs of one thread each beat one run of
  *     several
  * @param numBeams beams of a generating model, 1 is greedy; null takes the bundle's default
+ * @param numReturnSequences texts to answer with, the best and the next best ones; at most the
+ *     beams
  * @param lengthPenalty exponent of the length in a hypothesis' score; null takes the bundle's
  *     default
+ * @param minNewTokens least generated tokens; null takes the bundle's default
  * @param maxNewTokens upper bound of generated tokens; null takes the bundle's default
+ * @param repetitionPenalty how much less likely tokens become that were there already, 1 is none;
+ *     null takes the bundle's default
+ * @param noRepeatNgramSize longest run of tokens that may come twice, plus one, 0 is none; null
+ *     takes the bundle's default
+ * @param suppressTokens ids that are never generated
+ * @param temperature above 0 the model samples, with one beam; null takes the bundle's default
+ * @param topK most likely tokens that are sampled from, 0 is all; null takes the bundle's default
+ * @param topP share of probability that is sampled from, 1 is all; null takes the bundle's default
  * @param providerOptions options passed on to ONNX Runtime's CUDA provider, by its own names
  */
 public record PipelineOptions(
@@ -35,13 +51,26 @@ public record PipelineOptions(
         int maxBatchRows,
         int maxBatchTokens,
         Duration maxDelay,
+        Duration maxBatchTime,
         int runThreads,
         int intraOpThreads,
         Integer numBeams,
+        int numReturnSequences,
         Float lengthPenalty,
+        Integer minNewTokens,
         Integer maxNewTokens,
+        Float repetitionPenalty,
+        Integer noRepeatNgramSize,
+        List<Integer> suppressTokens,
+        Float temperature,
+        Integer topK,
+        Float topP,
         Map<String, String> providerOptions)
         implements Serializable {
+
+    /** Inputs that a graph has together, by what an export calls them. */
+    private static final Map<String, String> SAMPLING =
+            Map.of("temperature", "sampling", "top_k", "sampling", "top_p", "sampling");
 
     private static final PipelineOptions DEFAULTS =
             new PipelineOptions(
@@ -50,8 +79,17 @@ public record PipelineOptions(
                     32,
                     4096,
                     Duration.ofMillis(3),
+                    Duration.ZERO,
                     0,
                     1,
+                    null,
+                    1,
+                    null,
+                    null,
+                    null,
+                    null,
+                    null,
+                    List.of(),
                     null,
                     null,
                     null,
@@ -64,12 +102,17 @@ public record PipelineOptions(
                 !maxDelay.isNegative() && maxDelay.compareTo(Duration.ofMinutes(1)) <= 0,
                 "maxDelay is 0 to 1 minute",
                 maxDelay);
+        check(!maxBatchTime.isNegative(), "maxBatchTime is not negative", maxBatchTime);
         check(runThreads >= 0, "runThreads is at least 0", runThreads);
         check(intraOpThreads >= 1, "intraOpThreads is at least 1", intraOpThreads);
         check(
                 numBeams == null || (numBeams >= 1 && numBeams <= 16),
                 "numBeams is 1 to 16",
                 numBeams);
+        check(
+                numReturnSequences >= 1 && numReturnSequences <= 16,
+                "numReturnSequences is 1 to 16",
+                numReturnSequences);
         check(
                 lengthPenalty == null || Float.isFinite(lengthPenalty),
                 "lengthPenalty is a finite number",
@@ -78,6 +121,30 @@ public record PipelineOptions(
                 maxNewTokens == null || maxNewTokens >= 1,
                 "maxNewTokens is at least 1",
                 maxNewTokens);
+        check(
+                minNewTokens == null || minNewTokens >= 0,
+                "minNewTokens is at least 0",
+                minNewTokens);
+        check(
+                repetitionPenalty == null
+                        || (repetitionPenalty > 0 && Float.isFinite(repetitionPenalty)),
+                "repetitionPenalty is a number above 0",
+                repetitionPenalty);
+        check(
+                noRepeatNgramSize == null || noRepeatNgramSize >= 0,
+                "noRepeatNgramSize is at least 0",
+                noRepeatNgramSize);
+        check(
+                suppressTokens.stream().allMatch(id -> id >= 0),
+                "suppressTokens are ids, at least 0",
+                suppressTokens);
+        check(
+                temperature == null || (temperature >= 0 && Float.isFinite(temperature)),
+                "temperature is a number of at least 0",
+                temperature);
+        check(topK == null || topK >= 0, "topK is at least 0", topK);
+        check(topP == null || (topP > 0 && topP <= 1), "topP is above 0 and at most 1", topP);
+        suppressTokens = List.copyOf(suppressTokens);
         // A TreeMap can be serialized whatever the JDK, and prints in a fixed order.
         providerOptions = new TreeMap<>(providerOptions);
     }
@@ -95,19 +162,63 @@ public record PipelineOptions(
         return new Builder(this);
     }
 
+    /**
+     * Holds the decoding options against what a bundle's graph can do.
+     *
+     * @throws IllegalArgumentException if the graph has no input for one of them
+     */
+    public void checkFits(Manifest manifest) {
+        if (!manifest.task().generates()) {
+            return;
+        }
+        GenerationOptions generation = generation(GenerationOptions.of(manifest.decoding()));
+        Map<String, Boolean> wanted = new TreeMap<>();
+        wanted.put("repetition_penalty", generation.repetitionPenalty() != 1);
+        wanted.put("no_repeat_ngram_size", generation.noRepeatNgramSize() > 0);
+        wanted.put("suppress_tokens", !suppressTokens.isEmpty());
+        wanted.put("temperature", generation.temperature() > 0);
+        wanted.put("top_k", generation.topK() > 0);
+        wanted.put("top_p", generation.topP() < 1);
+        Set<String> inputs = new TreeSet<>();
+        manifest.inputs().forEach(input -> inputs.add(input.name()));
+        wanted.forEach(
+                (option, isWanted) ->
+                        check(
+                                !isWanted || inputs.contains(option),
+                                "the option "
+                                        + option
+                                        + " needs a graph that has it as an input: leave it out,"
+                                        + " or build "
+                                        + manifest.name()
+                                        + " again with 'streamformer-export export --with "
+                                        + SAMPLING.getOrDefault(option, option)
+                                        + "'",
+                                inputs));
+    }
+
     /** A bundle's decoding defaults with what is set here in their place. */
     GenerationOptions generation(GenerationOptions defaults) {
         check(
                 maxNewTokens == null || maxNewTokens <= defaults.maxNewTokens(),
                 "maxNewTokens is at most the bundle's " + defaults.maxNewTokens(),
                 maxNewTokens);
+        float heat = temperature == null ? defaults.temperature() : temperature;
+        // Who asks for samples need not ask for the one beam that they are drawn with.
+        int beams = numBeams != null ? numBeams : heat > 0 ? 1 : defaults.numBeams();
         return new GenerationOptions(
-                numBeams == null ? defaults.numBeams() : numBeams,
+                beams,
+                numReturnSequences,
                 lengthPenalty == null ? defaults.lengthPenalty() : lengthPenalty,
-                defaults.minNewTokens(),
+                minNewTokens == null ? defaults.minNewTokens() : minNewTokens,
                 maxNewTokens == null ? defaults.maxNewTokens() : maxNewTokens,
                 defaults.maxLengthFactor(),
-                defaults.maxLengthOffset());
+                defaults.maxLengthOffset(),
+                repetitionPenalty == null ? defaults.repetitionPenalty() : repetitionPenalty,
+                noRepeatNgramSize == null ? defaults.noRepeatNgramSize() : noRepeatNgramSize,
+                suppressTokens,
+                heat,
+                topK == null ? defaults.topK() : topK,
+                topP == null ? defaults.topP() : topP);
     }
 
     private static void check(boolean holds, String rule, Object seen) {
@@ -123,11 +234,20 @@ public record PipelineOptions(
         private int maxBatchRows;
         private int maxBatchTokens;
         private Duration maxDelay;
+        private Duration maxBatchTime;
         private int runThreads;
         private int intraOpThreads;
         private Integer numBeams;
+        private int numReturnSequences;
         private Float lengthPenalty;
+        private Integer minNewTokens;
         private Integer maxNewTokens;
+        private Float repetitionPenalty;
+        private Integer noRepeatNgramSize;
+        private List<Integer> suppressTokens;
+        private Float temperature;
+        private Integer topK;
+        private Float topP;
         private Map<String, String> providerOptions;
 
         private Builder(PipelineOptions from) {
@@ -136,11 +256,20 @@ public record PipelineOptions(
             maxBatchRows = from.maxBatchRows;
             maxBatchTokens = from.maxBatchTokens;
             maxDelay = from.maxDelay;
+            maxBatchTime = from.maxBatchTime;
             runThreads = from.runThreads;
             intraOpThreads = from.intraOpThreads;
             numBeams = from.numBeams;
+            numReturnSequences = from.numReturnSequences;
             lengthPenalty = from.lengthPenalty;
+            minNewTokens = from.minNewTokens;
             maxNewTokens = from.maxNewTokens;
+            repetitionPenalty = from.repetitionPenalty;
+            noRepeatNgramSize = from.noRepeatNgramSize;
+            suppressTokens = from.suppressTokens;
+            temperature = from.temperature;
+            topK = from.topK;
+            topP = from.topP;
             providerOptions = from.providerOptions;
         }
 
@@ -169,6 +298,11 @@ public record PipelineOptions(
             return this;
         }
 
+        public Builder maxBatchTime(Duration value) {
+            maxBatchTime = value;
+            return this;
+        }
+
         public Builder runThreads(int value) {
             runThreads = value;
             return this;
@@ -194,6 +328,46 @@ public record PipelineOptions(
             return this;
         }
 
+        public Builder numReturnSequences(int value) {
+            numReturnSequences = value;
+            return this;
+        }
+
+        public Builder minNewTokens(Integer value) {
+            minNewTokens = value;
+            return this;
+        }
+
+        public Builder repetitionPenalty(Float value) {
+            repetitionPenalty = value;
+            return this;
+        }
+
+        public Builder noRepeatNgramSize(Integer value) {
+            noRepeatNgramSize = value;
+            return this;
+        }
+
+        public Builder suppressTokens(List<Integer> value) {
+            suppressTokens = value;
+            return this;
+        }
+
+        public Builder temperature(Float value) {
+            temperature = value;
+            return this;
+        }
+
+        public Builder topK(Integer value) {
+            topK = value;
+            return this;
+        }
+
+        public Builder topP(Float value) {
+            topP = value;
+            return this;
+        }
+
         public Builder providerOptions(Map<String, String> value) {
             providerOptions = value;
             return this;
@@ -206,11 +380,20 @@ public record PipelineOptions(
                     maxBatchRows,
                     maxBatchTokens,
                     maxDelay,
+                    maxBatchTime,
                     runThreads,
                     intraOpThreads,
                     numBeams,
+                    numReturnSequences,
                     lengthPenalty,
+                    minNewTokens,
                     maxNewTokens,
+                    repetitionPenalty,
+                    noRepeatNgramSize,
+                    suppressTokens,
+                    temperature,
+                    topK,
+                    topP,
                     providerOptions);
         }
     }

@@ -5,9 +5,9 @@ import io.streamformer.decode.Prediction;
 import io.streamformer.decode.PredictionDecoder;
 import io.streamformer.inference.GenerationOptions;
 import io.streamformer.inference.ModelException;
+import io.streamformer.inference.ModelInput;
 import io.streamformer.inference.ModelOutput;
 import io.streamformer.inference.ModelRunner;
-import io.streamformer.tokenize.TokenizedText;
 import java.util.AbstractList;
 import java.util.List;
 import java.util.concurrent.CancellationException;
@@ -18,7 +18,7 @@ final class PipelineRunner implements BatchRunner<QueuedText> {
     private final ModelRunner model;
     private final PredictionDecoder decoder;
     private final GenerationOptions generation;
-    private final TokenizedText probe;
+    private final ModelInput probe;
     private final PipelineStats stats;
 
     /**
@@ -28,7 +28,7 @@ final class PipelineRunner implements BatchRunner<QueuedText> {
             ModelRunner model,
             PredictionDecoder decoder,
             GenerationOptions generation,
-            TokenizedText probe,
+            ModelInput probe,
             PipelineStats stats) {
         this.model = model;
         this.decoder = decoder;
@@ -40,7 +40,7 @@ final class PipelineRunner implements BatchRunner<QueuedText> {
     @Override
     public void run(List<QueuedText> rows) {
         long start = System.nanoTime();
-        ModelOutput output = model.run(new Texts(rows), generation);
+        ModelOutput output = model.run(new Inputs(rows), generation);
         long ran = System.nanoTime();
         count(rows, start, ran);
         for (int i = 0; i < rows.size(); i++) {
@@ -65,7 +65,7 @@ final class PipelineRunner implements BatchRunner<QueuedText> {
     private void answer(QueuedText row, ModelOutput output, int index) {
         Prediction prediction;
         try {
-            prediction = decoder.decode(output, index, row.text());
+            prediction = decoder.decode(output, index, row.input());
         } catch (RuntimeException e) {
             stats.failures.increment();
             row.completeExceptionally(
@@ -128,17 +128,17 @@ final class PipelineRunner implements BatchRunner<QueuedText> {
         }
     }
 
-    /** The texts of the rows, without a copy. */
-    private static final class Texts extends AbstractList<TokenizedText> {
+    /** The inputs of the rows, without a copy. */
+    private static final class Inputs extends AbstractList<ModelInput> {
         private final List<QueuedText> rows;
 
-        Texts(List<QueuedText> rows) {
+        Inputs(List<QueuedText> rows) {
             this.rows = rows;
         }
 
         @Override
-        public TokenizedText get(int index) {
-            return rows.get(index).text();
+        public ModelInput get(int index) {
+            return rows.get(index).input();
         }
 
         @Override

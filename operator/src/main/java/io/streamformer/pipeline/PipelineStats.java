@@ -28,7 +28,7 @@ public final class PipelineStats {
         this.inFlight = inFlight;
     }
 
-    /** Texts answered. */
+    /** Texts answered, windows of a text counted one by one. */
     public long rows() {
         return rows.sum();
     }

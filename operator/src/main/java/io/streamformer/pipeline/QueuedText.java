@@ -1,33 +1,41 @@
 package io.streamformer.pipeline;
 
 import io.streamformer.batch.BatchRow;
+import io.streamformer.batch.Priority;
 import io.streamformer.decode.Prediction;
-import io.streamformer.tokenize.TokenizedText;
+import io.streamformer.inference.ModelInput;
 import java.util.concurrent.CompletableFuture;
 
 /** A tokenized text on its way to its prediction; the future that its sender holds. */
 final class QueuedText extends CompletableFuture<Prediction> implements BatchRow {
 
-    private final TokenizedText text;
+    private final ModelInput input;
     private final long arrivalNanos;
+    private final Priority priority;
 
-    QueuedText(TokenizedText text, long arrivalNanos) {
-        this.text = text;
+    QueuedText(ModelInput input, long arrivalNanos, Priority priority) {
+        this.input = input;
         this.arrivalNanos = arrivalNanos;
+        this.priority = priority;
     }
 
-    TokenizedText text() {
-        return text;
+    ModelInput input() {
+        return input;
     }
 
     @Override
     public int length() {
-        return text.length();
+        return input.text().length();
     }
 
     @Override
     public long arrivalNanos() {
         return arrivalNanos;
+    }
+
+    @Override
+    public Priority priority() {
+        return priority;
     }
 
     @Override

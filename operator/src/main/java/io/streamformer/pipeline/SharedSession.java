@@ -1,17 +1,18 @@
 package io.streamformer.pipeline;
 
 import io.streamformer.batch.BatchLimits;
+import io.streamformer.batch.DeviceScheduler;
 import io.streamformer.batch.MicroBatcher;
 import io.streamformer.bundle.Bundle;
 import io.streamformer.bundle.Manifest;
 import io.streamformer.decode.Prediction;
 import io.streamformer.decode.PredictionDecoder;
 import io.streamformer.inference.GenerationOptions;
+import io.streamformer.inference.ModelInput;
 import io.streamformer.inference.ModelOptions;
 import io.streamformer.inference.OrtModel;
-import io.streamformer.pipeline.InferenceException.Stage;
-import io.streamformer.tokenize.TokenizedText;
 import io.streamformer.tokenize.Tokenizer;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import org.slf4j.Logger;
@@ -24,7 +25,11 @@ final class SharedSession implements AutoCloseable {
 
     private final Bundle bundle;
     private final String variant;
+    private final int runThreads;
     private final int minimumCapacity;
+    private final RowInputs inputs;
+    private final GenerationOptions generation;
+    private final PredictionDecoder decoder;
     private final Tokenizer tokenizer;
     private final OrtModel model;
     private final MicroBatcher<QueuedText> batcher;
@@ -43,45 +48,60 @@ final class SharedSession implements AutoCloseable {
                         options.maxBatchRows(),
                         options.maxBatchTokens(),
                         manifest.limits().maxTokens(),
-                        options.maxDelay());
-        GenerationOptions defaults =
-                manifest.task().generates() ? GenerationOptions.of(manifest.decoding()) : null;
+                        options.maxDelay(),
+                        options.maxBatchTime());
+        options.checkFits(manifest);
+        Manifest.Decoding decoding = manifest.decoding();
+        boolean generates = manifest.task().generates();
+        GenerationOptions search = generates ? GenerationOptions.searching(decoding) : null;
+        inputs = new RowInputs(manifest, tokenizer);
         GoldenReplay golden = new GoldenReplay(bundle, options.variant());
-        List<TokenizedText> texts = golden.tokenize(tokenizer);
+        List<List<ModelInput>> texts = golden.read(inputs, search);
         golden.verify(
                 texts,
                 model.newRunner(),
-                PredictionDecoder.of(bundle, tokenizer, defaults),
-                defaults,
+                PredictionDecoder.of(bundle, tokenizer, search),
+                search,
                 limits.maxRows(),
                 limits.maxTokens());
 
-        GenerationOptions generation = defaults == null ? null : options.generation(defaults);
-        PredictionDecoder decoder = PredictionDecoder.of(bundle, tokenizer, generation);
-        int runThreads = runThreads(options);
+        generation = generates ? options.generation(GenerationOptions.of(decoding)) : null;
+        decoder = PredictionDecoder.of(bundle, tokenizer, generation);
+        runThreads = runThreads(options);
         stats = new PipelineStats(this::waiting, this::inFlight);
-        batcher =
-                new MicroBatcher<>(
-                        manifest.name(),
-                        limits,
-                        runThreads,
-                        () ->
-                                new PipelineRunner(
-                                        model.newRunner(),
-                                        decoder,
-                                        generation,
-                                        texts.get(0),
-                                        stats));
+        DeviceScheduler scheduler = DeviceSchedulers.lease(model.device(), runThreads);
+        try {
+            batcher =
+                    new MicroBatcher<>(
+                            scheduler,
+                            limits,
+                            () ->
+                                    new PipelineRunner(
+                                            model.newRunner(),
+                                            decoder,
+                                            generation,
+                                            texts.get(0).get(0),
+                                            stats));
+        } catch (RuntimeException e) {
+            DeviceSchedulers.release(model.device(), runThreads);
+            throw e;
+        }
         minimumCapacity = options.maxBatchRows() * (runThreads + 1);
         LOG.info(
-                "Loaded {} {} ({}, bundle {}) on {} with {} run threads of {} intra-op threads",
+                "Loaded {} {} ({}, bundle {}) on {} with {} run threads of {} intra-op threads{}",
                 manifest.name(),
                 manifest.version(),
                 variant,
                 bundle.hash().substring(0, 12),
                 model.device(),
                 runThreads,
-                options.intraOpThreads());
+                options.intraOpThreads(),
+                measured(bundle.variant(variant)));
+    }
+
+    /** What was measured of a variant when it was made, in words; nothing where nothing was. */
+    private static String measured(Manifest.Variant variant) {
+        return variant.figures().isEmpty() ? "" : "; measured " + variant.figures();
     }
 
     /** Loads a bundle and replays its golden texts. */
@@ -125,40 +145,30 @@ final class SharedSession implements AutoCloseable {
     }
 
     CompletableFuture<Prediction> submit(TextInput input) {
-        if (Tokenizer.isBlank(input.text())) {
-            return failed(
-                    Stage.VALIDATE,
-                    "a text has more than white space and control characters, seen "
-                            + input.text().length()
-                            + " such characters",
-                    null);
-        }
         long start = System.nanoTime();
-        TokenizedText text;
+        List<ModelInput> rows;
         try {
-            text = tokenizer.tokenize(input.text(), input.textPair());
-        } catch (RuntimeException e) {
-            return failed(Stage.TOKENIZE, "the text could not be tokenized: " + e.getMessage(), e);
+            rows = inputs.read(input, generation);
+        } catch (InferenceException e) {
+            stats.failures.increment();
+            return CompletableFuture.failedFuture(e);
         }
         long arrival = System.nanoTime();
         stats.tokenizeTime.record(arrival - start);
-        if (tokenizer.isEmpty(text)) {
-            return failed(
-                    Stage.VALIDATE,
-                    "a text has at least one token that the model reads, seen none in "
-                            + input.text().length()
-                            + " characters",
-                    null);
+        List<QueuedText> queued = new ArrayList<>(rows.size());
+        for (ModelInput row : rows) {
+            QueuedText text = new QueuedText(row, arrival, input.priority());
+            batcher.add(text);
+            queued.add(text);
         }
-        QueuedText queued = new QueuedText(text, arrival);
-        batcher.add(queued);
-        return queued;
+        return queued.size() == 1 ? queued.get(0) : new WindowedText(queued, decoder);
     }
 
     /** Waits for runs in flight, then frees what is native. */
     @Override
     public void close() {
         batcher.close();
+        DeviceSchedulers.release(model.device(), runThreads);
         model.close();
         tokenizer.close();
         LOG.info("Closed {} ({})", bundle.manifest().name(), variant);
@@ -181,10 +191,5 @@ final class SharedSession implements AutoCloseable {
                 ? options.runThreads()
                 : Math.max(
                         1, Runtime.getRuntime().availableProcessors() / options.intraOpThreads());
-    }
-
-    private CompletableFuture<Prediction> failed(Stage stage, String message, Throwable cause) {
-        stats.failures.increment();
-        return CompletableFuture.failedFuture(new InferenceException(stage, message, cause));
     }
 }

@@ -82,7 +82,15 @@ class InferencePipelineTest {
         "tiny-sentiment, fp32",
         "tiny-sentiment, int8",
         "tiny-translation, fp32",
-        "tiny-translation, int8"
+        "tiny-translation, int8",
+        "tiny-options, int8",
+        "tiny-entities, int8",
+        "tiny-embeddings, int8",
+        "tiny-toxic, int8",
+        "tiny-similarity, int8",
+        "tiny-summary, int8",
+        "tiny-many, int8",
+        "tiny-generation, int8"
     })
     void aTextsAnswerDoesNotDependOnItsNeighbours(String bundle, String variant) throws Exception {
         Random random = new Random(7);
@@ -333,11 +341,15 @@ class InferencePipelineTest {
     }
 
     @Test
-    void refusesATaskOfALaterRelease() {
+    void refusesAGraphWithoutWhatItsTaskNeeds() {
         assertRefused(
                 TestBundle.copyOf(TestBundle.SENTIMENT, temp)
-                        .manifest(m -> m.put("task", "token-classification")),
-                "the task is one that this release answers");
+                        .manifest(m -> m.put("task", "question-answering")),
+                "a graph for question-answering has the output end_logits");
+        assertRefused(
+                TestBundle.copyOf(TestBundle.SENTIMENT, temp.resolve("again"))
+                        .manifest(m -> ((ObjectNode) m.at("/outputs/0")).withArray("shape").add(3)),
+                "the output 'logits' has the axes [batch, labels, 3]");
     }
 
     @Test
@@ -355,7 +367,25 @@ class InferencePipelineTest {
                         .file(
                                 "golden.jsonl",
                                 t -> t.replaceFirst("\"score\": ?[0-9.]+", "\"score\":0.1")),
-                "with probability 0.1 within ");
+                "the score 0.1 within ");
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "tiny-entities, '\"start\": ?', '$01', gives the golden answer for a share of at least",
+        "tiny-entities, '\"score\": ?0', '\"score\": 7', the score 7.",
+        "tiny-answers, '\"end\": ?', '$01', gives the golden answer for a share of at least",
+        "tiny-answers, '\"score\": ?0', '\"score\": 7', the score 7.",
+        "tiny-embeddings, '\"embedding\": ?\\[-?0', '\"embedding\": [9', number 0 of the embedding",
+        "tiny-embeddings, '\"embedding\": ?\\[', '\"embedding\": [0.5, ', numbers",
+        "tiny-toxic, ': ?0\\.', ': 7.', the score 7.",
+        "tiny-summary, '\"output\": ?\"', '$0other ', gives the golden answer for a share",
+    })
+    void refusesOtherGoldenAnswers(String name, String found, String instead, String rule) {
+        assertRefused(
+                TestBundle.copyOf(name, temp)
+                        .file("golden.jsonl", text -> text.replaceAll(found, instead)),
+                rule);
     }
 
     @Test
@@ -398,6 +428,78 @@ class InferencePipelineTest {
             assertThat(other.text()).isEqualTo(one.text());
             assertThat(other.outputTokens()).isEqualTo(one.outputTokens());
             assertThat(other.score()).isCloseTo(one.score(), within(1e-4f));
+        } else if (expected instanceof Prediction.Entities one
+                && actual instanceof Prediction.Entities other) {
+            assertThat(other.entities()).isEqualTo(one.entities());
+        } else if (expected instanceof Prediction.Embedding one
+                && actual instanceof Prediction.Embedding other) {
+            assertThat(other.vector()).containsExactly(one.vector(), within(1e-5f));
+        } else {
+            throw new AssertionError(actual + " instead of " + expected);
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"fp32", "int8"})
+    void answersOutOfAContextOfAnyLength(String variant) throws Exception {
+        Path bundle = TestBundle.resource("tiny-answers");
+        try (InferencePipeline pipeline =
+                InferencePipeline.acquire(bundle, CPU.toBuilder().variant(variant).build())) {
+            String question = "who is in the park?";
+            String context = "\uD83D\uDE00 the dog and the cat sleep on the street. ".repeat(40);
+
+            Prediction.Answer answer =
+                    (Prediction.Answer) pipeline.submit(TextInput.of(question, context)).get();
+
+            assertThat(pipeline.stats().rows()).isGreaterThan(5);
+            assertThat(answer.inputTokens()).isGreaterThan(40 * 9);
+            assertThat(answer.truncated()).isFalse();
+            int from = context.offsetByCodePoints(0, answer.start());
+            int to = context.offsetByCodePoints(0, answer.end());
+            assertThat(context.substring(from, to)).isEqualTo(answer.text()).isNotBlank();
+            assertThat(answer.score()).isBetween(0f, 1f);
+            // Longer than is read at all.
+            answer =
+                    (Prediction.Answer)
+                            pipeline.submit(TextInput.of(question, "the cat ".repeat(20_000)))
+                                    .get();
+            assertThat(answer.truncated()).isTrue();
+            assertThat(pipeline.stats().waiting()).isZero();
+        }
+    }
+
+    @Test
+    void aQuestionWithoutAContextIsRefused() {
+        Path bundle = TestBundle.resource("tiny-answers");
+        try (InferencePipeline pipeline = InferencePipeline.acquire(bundle, CPU)) {
+            for (String context : new String[] {null, "", " \n"}) {
+                assertThatThrownBy(() -> pipeline.submit(TextInput.of("who?", context)).get())
+                        .cause()
+                        .isInstanceOfSatisfying(
+                                InferenceException.class,
+                                e ->
+                                        assertThat(e.stage())
+                                                .isEqualTo(InferenceException.Stage.VALIDATE))
+                        .hasMessageContaining("text_pair");
+            }
+            assertThat(pipeline.stats().failures()).isEqualTo(3);
+        }
+    }
+
+    @Test
+    void whoeverGivesUpOnAWindowedTextFreesTheQueue() throws Exception {
+        Path bundle = TestBundle.resource("tiny-answers");
+        try (InferencePipeline pipeline = InferencePipeline.acquire(bundle, CPU)) {
+            List<CompletableFuture<Prediction>> futures = new ArrayList<>();
+            for (int i = 0; i < 50; i++) {
+                futures.add(pipeline.submit(TextInput.of("who?", "the dog ".repeat(1_000))));
+            }
+            futures.forEach(future -> future.cancel(false));
+            assertThat(futures).allSatisfy(future -> assertThat(future).isDone());
+            Prediction last = pipeline.submit(TextInput.of("who?", "a dog")).get(30, SECONDS);
+            assertThat(last).isInstanceOf(Prediction.Answer.class);
+            // What was cancelled was dropped when it was met, and nothing waits behind it.
+            assertThat(pipeline.stats().waiting()).isZero();
         }
     }
 

@@ -34,11 +34,20 @@ class PipelineOptionsTest {
                     .maxBatchRows(64)
                     .maxBatchTokens(8192)
                     .maxDelay(Duration.ofMillis(10))
+                    .maxBatchTime(Duration.ofMillis(100))
                     .runThreads(4)
                     .intraOpThreads(2)
                     .numBeams(4)
+                    .numReturnSequences(2)
                     .lengthPenalty(0.6f)
+                    .minNewTokens(5)
                     .maxNewTokens(100)
+                    .repetitionPenalty(1.2f)
+                    .noRepeatNgramSize(3)
+                    .suppressTokens(List.of(7, 8))
+                    .temperature(0f)
+                    .topK(50)
+                    .topP(0.9f)
                     .providerOptions(Map.of("gpu_mem_limit", "1000000"))
                     .build();
 
@@ -53,8 +62,17 @@ class PipelineOptionsTest {
                                 32,
                                 4096,
                                 Duration.ofMillis(3),
+                                Duration.ZERO,
                                 0,
                                 1,
+                                null,
+                                1,
+                                null,
+                                null,
+                                null,
+                                null,
+                                null,
+                                List.of(),
                                 null,
                                 null,
                                 null,
@@ -71,11 +89,20 @@ class PipelineOptionsTest {
                                 64,
                                 8192,
                                 Duration.ofMillis(10),
+                                Duration.ofMillis(100),
                                 4,
                                 2,
                                 4,
+                                2,
                                 0.6f,
+                                5,
                                 100,
+                                1.2f,
+                                3,
+                                List.of(7, 8),
+                                0f,
+                                50,
+                                0.9f,
                                 Map.of("gpu_mem_limit", "1000000")))
                 .isEqualTo(OTHER.toBuilder().build());
     }
@@ -118,7 +145,15 @@ class PipelineOptionsTest {
                 broken(b -> b.intraOpThreads(0), "intraOpThreads is at least 1, seen 0"),
                 broken(b -> b.numBeams(17), "numBeams is 1 to 16, seen 17"),
                 broken(b -> b.lengthPenalty(Float.NaN), "lengthPenalty is a finite number"),
-                broken(b -> b.maxNewTokens(0), "maxNewTokens is at least 1, seen 0"));
+                broken(b -> b.numReturnSequences(0), "numReturnSequences is 1 to 16, seen 0"),
+                broken(b -> b.minNewTokens(-1), "minNewTokens is at least 0, seen -1"),
+                broken(b -> b.maxNewTokens(0), "maxNewTokens is at least 1, seen 0"),
+                broken(b -> b.repetitionPenalty(0f), "repetitionPenalty is a number above 0"),
+                broken(b -> b.noRepeatNgramSize(-1), "noRepeatNgramSize is at least 0, seen -1"),
+                broken(b -> b.suppressTokens(List.of(-1)), "suppressTokens are ids, at least 0"),
+                broken(b -> b.temperature(-1f), "temperature is a number of at least 0"),
+                broken(b -> b.topK(-1), "topK is at least 0, seen -1"),
+                broken(b -> b.topP(0f), "topP is above 0 and at most 1, seen 0.0"));
     }
 
     @ParameterizedTest
@@ -131,11 +166,14 @@ class PipelineOptionsTest {
 
     @Test
     void replacesDecodingDefaults() {
-        GenerationOptions defaults = new GenerationOptions(1, 1f, 0, 100, 1.5, 10);
+        GenerationOptions defaults =
+                new GenerationOptions(1, 1, 1f, 0, 100, 1.5, 10, 1f, 0, List.of(), 0f, 0, 1f);
 
         assertThat(PipelineOptions.defaults().generation(defaults)).isEqualTo(defaults);
         assertThat(OTHER.generation(defaults))
-                .isEqualTo(new GenerationOptions(4, 0.6f, 0, 100, 1.5, 10));
+                .isEqualTo(
+                        new GenerationOptions(
+                                4, 2, 0.6f, 5, 100, 1.5, 10, 1.2f, 3, List.of(7, 8), 0f, 50, 0.9f));
         assertThatThrownBy(
                         () ->
                                 PipelineOptions.builder()

@@ -2,9 +2,11 @@ package io.streamformer.pipeline;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.streamformer.batch.Priority;
 import io.streamformer.bundle.Bundle;
 import io.streamformer.decode.PredictionDecoder;
 import io.streamformer.inference.Device;
+import io.streamformer.inference.ModelInput;
 import io.streamformer.inference.ModelOptions;
 import io.streamformer.inference.OrtModel;
 import io.streamformer.testing.TestBundle;
@@ -15,9 +17,8 @@ import org.junit.jupiter.api.Test;
 
 class PipelineRunnerTest {
 
-    private static final TokenizedText GOOD = new TokenizedText(new long[] {2, 5, 3}, null, false);
-    private static final TokenizedText POISON =
-            new TokenizedText(new long[] {2, 987_654, 3}, null, false);
+    private static final ModelInput GOOD = row(2, 5, 3);
+    private static final ModelInput POISON = row(2, 987_654, 3);
 
     private final PipelineStats stats = new PipelineStats(() -> 0, () -> 0);
 
@@ -41,10 +42,10 @@ class PipelineRunnerTest {
     }
 
     /** The failure that a text's sender sees after the text failed alone. */
-    private Throwable failureOf(TokenizedText text, TokenizedText probe) {
+    private Throwable failureOf(ModelInput text, ModelInput probe) {
         Bundle bundle = Bundle.read(TestBundle.resource(TestBundle.SENTIMENT));
         ModelOptions options = new ModelOptions("fp32", Device.CPU, 1, Map.of());
-        QueuedText row = new QueuedText(text, 0);
+        QueuedText row = new QueuedText(text, 0, Priority.NORMAL);
         try (OrtModel model = OrtModel.load(bundle, options)) {
             new PipelineRunner(
                             model.newRunner(),
@@ -58,9 +59,13 @@ class PipelineRunnerTest {
         return row.handle((prediction, failure) -> failure).join();
     }
 
+    private static ModelInput row(long... ids) {
+        return ModelInput.of(new TokenizedText(ids, null, false), null);
+    }
+
     @Test
     void tellsACancelledTextFromAFailedOne() {
-        QueuedText row = new QueuedText(GOOD, 0);
+        QueuedText row = new QueuedText(GOOD, 0, Priority.NORMAL);
 
         new PipelineRunner(null, null, null, GOOD, stats).fail(row, new CancellationException());
 

@@ -1,0 +1,214 @@
+package io.streamformer.pipeline;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.streamformer.batch.Priority;
+import io.streamformer.decode.Prediction;
+import io.streamformer.inference.Device;
+import io.streamformer.testing.TestBundle;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The decoding options of a job and of a text, on a graph that has them all as inputs. */
+@Timeout(120)
+class GenerationPipelineTest {
+
+    private static final PipelineOptions CPU = PipelineOptions.builder().device(Device.CPU).build();
+    private static final Path OPTIONS = TestBundle.resource("tiny-options");
+    private static final String TEXT = "the dog and the cat sleep on the street";
+
+    /** The id of the word great in the tiny vocabulary. */
+    private static final int GREAT = 113;
+
+    @TempDir private Path temp;
+
+    @AfterEach
+    void everyLeaseWasGivenBack() {
+        assertThat(SessionRegistry.size()).isZero();
+    }
+
+    @Test
+    void answersWithTheNextBestTextsToo() throws Exception {
+        try (InferencePipeline pipeline = open(CPU.toBuilder().numReturnSequences(3))) {
+            Prediction.Generation answer = answer(pipeline, TextInput.of(TEXT));
+
+            assertThat(answer.alternatives()).hasSize(2);
+            List<Float> scores = new ArrayList<>(List.of(answer.score()));
+            answer.alternatives().forEach(other -> scores.add(other.score()));
+            assertThat(scores).isSortedAccordingTo(Comparator.reverseOrder());
+        }
+    }
+
+    @Test
+    void scoresEachToken() throws Exception {
+        try (InferencePipeline pipeline = open(CPU.toBuilder().lengthPenalty(1f))) {
+            Prediction.Generation answer = answer(pipeline, TextInput.of(TEXT));
+
+            assertThat(answer.tokenScores()).hasSize(answer.outputTokens());
+            double sum = answer.tokenScores().stream().mapToDouble(score -> score).sum();
+            assertThat((float) sum / answer.outputTokens())
+                    .isCloseTo(answer.score(), within(1e-4f));
+        }
+    }
+
+    @Test
+    void alignsWordsInCharacters() throws Exception {
+        try (InferencePipeline pipeline = open(CPU.toBuilder().minNewTokens(6))) {
+            String text = "  \uD83D\uDE00 " + TEXT;
+            Prediction.Generation answer = answer(pipeline, TextInput.of(text));
+
+            assertThat(answer.alignments()).isNotEmpty();
+            Set<String> words = new HashSet<>(List.of(TEXT.split(" ")));
+            for (Prediction.Alignment word : answer.alignments()) {
+                assertThat(slice(text, word.sourceStart(), word.sourceEnd())).isIn(words);
+                assertThat(slice(answer.text(), word.targetStart(), word.targetEnd()))
+                        .doesNotContain(" ")
+                        .isNotEmpty();
+                assertThat(word.score()).isBetween(0f, 1f);
+            }
+        }
+    }
+
+    @Test
+    void theSameSeedGivesTheSameSampleWhateverTheNeighbours() throws Exception {
+        try (InferencePipeline pipeline = open(CPU.toBuilder().temperature(1f).topK(50))) {
+            List<String> alone = new ArrayList<>();
+            for (long seed = 0; seed < 12; seed++) {
+                alone.add(answer(pipeline, seeded(seed)).text());
+            }
+            List<CompletableFuture<Prediction>> together = new ArrayList<>();
+            for (long seed = 0; seed < 12; seed++) {
+                together.add(pipeline.submit(seeded(seed)));
+                together.add(pipeline.submit(TextInput.of("no")));
+            }
+            for (int seed = 0; seed < 12; seed++) {
+                Prediction.Generation answer = (Prediction.Generation) together.get(2 * seed).get();
+                assertThat(answer.text()).isEqualTo(alone.get(seed));
+            }
+            assertThat(new HashSet<>(alone)).hasSizeGreaterThan(6);
+            assertThat(answer(pipeline, TextInput.of(TEXT)).text()).isEqualTo(alone.get(0));
+        }
+    }
+
+    @Test
+    void optionsOfTheJobReachTheGraph() throws Exception {
+        String text = "I am so happy!!!";
+        String plain;
+        try (InferencePipeline pipeline = open(fp32())) {
+            plain = answer(pipeline, TextInput.of(text)).text();
+        }
+        assertThat(plain).contains("great great great");
+        for (PipelineOptions.Builder options :
+                List.of(fp32().noRepeatNgramSize(2), fp32().repetitionPenalty(20f))) {
+            try (InferencePipeline pipeline = open(options)) {
+                assertThat(answer(pipeline, TextInput.of(text)).text())
+                        .doesNotContain("great great great");
+            }
+        }
+        try (InferencePipeline pipeline = open(fp32().suppressTokens(List.of(GREAT)))) {
+            assertThat(answer(pipeline, TextInput.of(text)).text())
+                    .doesNotContain("great great great");
+        }
+    }
+
+    private static PipelineOptions.Builder fp32() {
+        return CPU.toBuilder().variant("fp32").numBeams(1);
+    }
+
+    @Test
+    void aTextMayHaveALowerLimit() throws Exception {
+        try (InferencePipeline pipeline = open(CPU.toBuilder().minNewTokens(8))) {
+            TextInput limited = new TextInput(TEXT, null, null, null, 3, null, Priority.NORMAL);
+            assertThat(answer(pipeline, limited).outputTokens()).isEqualTo(3);
+            assertThat(answer(pipeline, limited).truncated()).isTrue();
+            assertThat(answer(pipeline, TextInput.of(TEXT)).outputTokens()).isGreaterThan(7);
+            TextInput none = new TextInput(TEXT, null, null, null, 0, null, Priority.NORMAL);
+            assertRefused(pipeline, none, "max_new_tokens is at least 1, seen 0");
+        }
+    }
+
+    @Test
+    void theTargetLanguageIsTheFirstToken() throws Exception {
+        TestBundle bundle = TestBundle.copyOf("tiny-options", temp);
+        bundle.manifest(
+                m -> {
+                    m.putArray("target_languages").add("fr").add("pt-BR");
+                    ((ObjectNode) m.get("decoding"))
+                            .putObject("target_language_tokens")
+                            .put("fr", 20)
+                            .put("pt-BR", 30);
+                    // Golden texts were made without them.
+                    m.get("variants")
+                            .forEach(v -> ((ObjectNode) v.get("tolerance")).put("equal_share", 0));
+                });
+        try (InferencePipeline pipeline = InferencePipeline.acquire(bundle.folder(), CPU)) {
+            assertThat(startOf(pipeline, null)).isEqualTo(startOf(pipeline, "fr"));
+            assertThat(startOf(pipeline, "fr-CA")).isEqualTo(startOf(pipeline, "fr"));
+            assertThat(startOf(pipeline, "PT-br")).isNotEqualTo(startOf(pipeline, "fr"));
+            assertRefused(pipeline, to("ja"), "target_language is one of the 2 that tiny-options");
+        }
+    }
+
+    @Test
+    void anOptionThatTheGraphDoesNotHaveIsRefused() {
+        assertThatThrownBy(
+                        () ->
+                                InferencePipeline.acquire(
+                                        TestBundle.resource(TestBundle.TRANSLATION),
+                                        CPU.toBuilder().noRepeatNgramSize(3).build()))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("the option no_repeat_ngram_size needs a graph that has it")
+                .hasMessageContaining("--with");
+        assertThatThrownBy(() -> open(CPU.toBuilder().numBeams(2).temperature(1f)))
+                .hasMessageContaining("numBeams is 1 where a temperature above 0");
+        assertThatThrownBy(() -> open(CPU.toBuilder().numReturnSequences(5)))
+                .hasMessageContaining("numReturnSequences is at most numBeams 4, seen 5");
+    }
+
+    private static InferencePipeline open(PipelineOptions.Builder options) {
+        return InferencePipeline.acquire(OPTIONS, options.build());
+    }
+
+    private static Prediction.Generation answer(InferencePipeline pipeline, TextInput input)
+            throws Exception {
+        return (Prediction.Generation) pipeline.submit(input).get();
+    }
+
+    private static void assertRefused(InferencePipeline pipeline, TextInput input, String reason) {
+        assertThatThrownBy(() -> pipeline.submit(input).get())
+                .cause()
+                .isInstanceOfSatisfying(
+                        InferenceException.class,
+                        e -> assertThat(e.stage()).isEqualTo(InferenceException.Stage.VALIDATE))
+                .hasMessageContaining(reason);
+    }
+
+    private static TextInput seeded(long seed) {
+        return new TextInput(TEXT, null, null, null, null, seed, Priority.NORMAL);
+    }
+
+    private static TextInput to(String language) {
+        return new TextInput(TEXT, null, null, language, 1, null, Priority.NORMAL);
+    }
+
+    private static String startOf(InferencePipeline pipeline, String language) throws Exception {
+        return answer(pipeline, to(language)).text();
+    }
+
+    private static String slice(String text, int start, int end) {
+        int from = text.offsetByCodePoints(0, start);
+        return text.substring(from, text.offsetByCodePoints(from, end - start));
+    }
+}
