@@ -15,6 +15,9 @@ import org.apache.avro.Schema;
  */
 final class AvroShape {
 
+    /** Marks a field that older writers do not write: the release that it came with. */
+    static final String SINCE = "since";
+
     private final ByteBuffer bytes;
 
     private AvroShape(byte[] value) {
@@ -22,13 +25,25 @@ final class AvroShape {
     }
 
     /**
-     * Checks that the value is one record of the schema.
+     * Checks that the value is one record of the schema, or of one before it: it may end where the
+     * fields of a later release begin.
      *
+     * @return how many of the record's fields the value has
      * @throws AvroRuntimeException with the rule and the value seen, if it is not
      */
-    static void check(Schema schema, byte[] value) {
+    static int check(Schema schema, byte[] value) {
         AvroShape shape = new AvroShape(value);
-        shape.walk(schema);
+        int fields = 0;
+        String release = null;
+        for (Schema.Field field : schema.getFields()) {
+            String since = field.getProp(SINCE);
+            if (!shape.bytes.hasRemaining() && since != null && !since.equals(release)) {
+                return fields;
+            }
+            release = since;
+            shape.walk(field.schema());
+            fields++;
+        }
         if (shape.bytes.hasRemaining()) {
             throw new AvroRuntimeException(
                     "the value ends where the "
@@ -37,16 +52,19 @@ final class AvroShape {
                             + shape.bytes.remaining()
                             + " bytes more");
         }
+        return fields;
     }
 
     private void walk(Schema schema) {
         switch (schema.getType()) {
             case RECORD -> schema.getFields().forEach(field -> walk(field.schema()));
             case UNION -> walk(branch(schema));
-            case MAP -> walkMap(schema);
+            case MAP -> walkBlocks(schema.getValueType(), true);
+            case ARRAY -> walkBlocks(schema.getElementType(), false);
             case STRING -> text();
             case BYTES -> skip(length("bytes"));
             case LONG, INT -> varint();
+            case ENUM -> symbol(schema);
             case FLOAT -> skip(Float.BYTES);
             case DOUBLE -> skip(Double.BYTES);
             case BOOLEAN -> skip(1);
@@ -67,7 +85,15 @@ final class AvroShape {
         return union.getTypes().get((int) index);
     }
 
-    private void walkMap(Schema map) {
+    private void symbol(Schema schema) {
+        long index = varint();
+        if (index < 0 || index >= schema.getEnumSymbols().size()) {
+            throw malformed(
+                    schema.getName() + " is one of " + schema.getEnumSymbols(), "number " + index);
+        }
+    }
+
+    private void walkBlocks(Schema element, boolean keyed) {
         for (long count = varint(); count != 0; count = varint()) {
             long entries = count;
             if (count < 0) {
@@ -75,13 +101,16 @@ final class AvroShape {
                 varint();
                 entries = -count;
             }
-            // An entry takes at least two bytes: a larger count would not end before the value.
+            // An entry takes at least a byte: a larger count would not end before the value.
             if (entries < 0 || entries > bytes.remaining()) {
-                throw malformed("a map has as many entries as the value can hold", count);
+                throw malformed(
+                        "a map or an array has as many entries as the value can hold", count);
             }
             for (long i = 0; i < entries; i++) {
-                text();
-                walk(map.getValueType());
+                if (keyed) {
+                    text();
+                }
+                walk(element);
             }
         }
     }

@@ -1,5 +1,7 @@
 package io.streamformer.flink;
 
+import io.streamformer.bundle.Task;
+
 /**
  * What a job does with one bundle.
  *
@@ -8,4 +10,4 @@ package io.streamformer.flink;
  * @param resultsTopic the topic that its results go to
  */
 public record BundleRoute(
-        String name, String version, String task, String path, String resultsTopic) {}
+        String name, String version, Task task, String path, String resultsTopic) {}

@@ -5,14 +5,16 @@ import io.streamformer.bundle.Manifest;
 import io.streamformer.decode.Prediction;
 import io.streamformer.pipeline.InferenceException;
 import io.streamformer.pipeline.InferenceException.Stage;
-import io.streamformer.pipeline.TextInput;
 import io.streamformer.schemas.TextEvent;
+import java.time.Instant;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import org.apache.avro.AvroRuntimeException;
 import org.apache.avro.specific.SpecificRecordBase;
 import org.apache.flink.api.common.functions.OpenContext;
@@ -106,8 +108,20 @@ final class InferenceAsyncFunction<T extends SpecificRecordBase>
             fail(event, Stage.VALIDATE, refusal.get(), null, out);
             return;
         }
-        TextInput input = new TextInput(event.value().getText(), event.value().getTextPair());
-        CompletableFuture<Prediction> future = model.submit(input);
+        Instant deadline = event.value().getDeadline();
+        long millisLeft =
+                deadline == null
+                        ? Long.MAX_VALUE
+                        : deadline.toEpochMilli() - System.currentTimeMillis();
+        if (millisLeft <= 0) {
+            fail(event, Stage.TIMEOUT, late(deadline), null, out);
+            return;
+        }
+        CompletableFuture<Prediction> future = model.submit(records.input(event.value()));
+        if (deadline != null) {
+            // A row whose future is done leaves the queue before it costs device time.
+            future.orTimeout(millisLeft, TimeUnit.MILLISECONDS);
+        }
         inFlight.put(out, future);
         var unused =
                 future.whenComplete(
@@ -139,6 +153,8 @@ final class InferenceAsyncFunction<T extends SpecificRecordBase>
             if (cause instanceof InferenceException failure) {
                 Throwable deepest = failure.getCause() == null ? failure : failure.getCause();
                 fail(event, failure.stage(), failure.getMessage(), deepest, out);
+            } else if (cause instanceof TimeoutException) {
+                fail(event, Stage.TIMEOUT, late(event.value().getDeadline()), null, out);
             } else if (cause != null) {
                 // Not the text's fault but the engine's: the job fails and is restored.
                 out.completeExceptionally(cause);
@@ -150,6 +166,10 @@ final class InferenceAsyncFunction<T extends SpecificRecordBase>
         } catch (RuntimeException e) {
             out.completeExceptionally(e);
         }
+    }
+
+    private static String late(Instant deadline) {
+        return "an event is answered before its deadline, " + deadline + ", seen none by then";
     }
 
     /** Gives up on an event: its row leaves the queue, its neighbours go on. */

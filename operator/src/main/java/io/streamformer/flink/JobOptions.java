@@ -82,8 +82,8 @@ public final class JobOptions {
                     .noDefaultValue()
                     .withDescription(
                             "Paths of the bundles to run, with semicolons between or the option"
-                                    + " repeated; any file system of Flink's, readable from where"
-                                    + " the job is submitted and from every TaskManager. Required.");
+                                    + " repeated; any file system of Flink's, readable from where the"
+                                    + " job is submitted and from every TaskManager. Required.");
 
     public static final ConfigOption<String> BUNDLE_CACHE =
             ConfigOptions.key("bundle-cache")
@@ -99,18 +99,19 @@ public final class JobOptions {
                     .stringType()
                     .noDefaultValue()
                     .withDescription(
-                            "The topic of a bundle's results; text-sentiment for"
-                                    + " text-classification and text-translations for translation"
-                                    + " where it is not set. Two bundles of one task need two"
-                                    + " topics.");
+                            "The topic of a bundle's results; where it is not set that of its task:"
+                                    + " text-sentiment (text-classification), text-entities,"
+                                    + " text-answers, text-embeddings, text-translations,"
+                                    + " text-summaries or text-generations (text2text-generation"
+                                    + " and text-generation). Two bundles need two topics.");
 
     public static final ConfigOption<String> VARIANT =
             ConfigOptions.key("model.variant")
                     .stringType()
                     .noDefaultValue()
                     .withDescription(
-                            "The variant to run, such as fp32 or int8; the bundle's default where it"
-                                    + " is not set.");
+                            "The variant to run, such as fp32 or int8; the bundle's default where"
+                                    + " it is not set.");
 
     public static final ConfigOption<String> DEVICE =
             ConfigOptions.key("model.device")
@@ -133,24 +134,32 @@ public final class JobOptions {
                     .intType()
                     .defaultValue(PIPELINE.maxBatchTokens())
                     .withDescription(
-                            "Most padded tokens (longest text times texts) in one run; lower it where"
-                                    + " memory is short.");
+                            "Most padded tokens (longest text times texts) in one run; lower it"
+                                    + " where memory is short.");
 
     public static final ConfigOption<Duration> BATCH_MAX_DELAY =
             ConfigOptions.key("model.batch.max-delay")
                     .durationType()
                     .defaultValue(PIPELINE.maxDelay())
                     .withDescription(
-                            "Longest time a text waits for neighbours while the device is busy; more"
-                                    + " gives fuller batches, less gives answers sooner.");
+                            "Longest time a text waits for neighbours while the device is busy;"
+                                    + " more gives fuller batches, less gives answers sooner.");
+
+    public static final ConfigOption<Duration> BATCH_MAX_TIME =
+            ConfigOptions.key("model.batch.max-time")
+                    .durationType()
+                    .defaultValue(PIPELINE.maxBatchTime())
+                    .withDescription(
+                            "Longest time that one run may take, as far as earlier runs tell;"
+                                    + " batches get smaller to stay within it. 0 is any.");
 
     public static final ConfigOption<Integer> RUN_THREADS =
             ConfigOptions.key("model.run-threads")
                     .intType()
                     .defaultValue(PIPELINE.runThreads())
                     .withDescription(
-                            "Batches that run at the same time in a TaskManager; 0 takes one per core"
-                                    + " on a CPU and one on a GPU.");
+                            "Batches that run at the same time in a TaskManager; 0 takes one per"
+                                    + " core on a CPU and one on a GPU.");
 
     public static final ConfigOption<Integer> INTRA_OP_THREADS =
             ConfigOptions.key("model.intra-op-threads")
@@ -168,6 +177,14 @@ public final class JobOptions {
                             "Beams of a generating model, 1 is greedy and fastest; the bundle's"
                                     + " default where it is not set.");
 
+    public static final ConfigOption<Integer> NUM_RETURN_SEQUENCES =
+            ConfigOptions.key("model.num-return-sequences")
+                    .intType()
+                    .defaultValue(PIPELINE.numReturnSequences())
+                    .withDescription(
+                            "Texts that a generating model answers with: the best, and the next"
+                                    + " best as its alternatives; at most the beams.");
+
     public static final ConfigOption<Float> LENGTH_PENALTY =
             ConfigOptions.key("model.length-penalty")
                     .floatType()
@@ -175,6 +192,14 @@ public final class JobOptions {
                     .withDescription(
                             "Exponent of the length in a hypothesis' score, more favours longer"
                                     + " texts; the bundle's default where it is not set.");
+
+    public static final ConfigOption<Integer> MIN_NEW_TOKENS =
+            ConfigOptions.key("model.min-new-tokens")
+                    .intType()
+                    .noDefaultValue()
+                    .withDescription(
+                            "Least tokens that a generating model writes per text; the bundle's"
+                                    + " default where it is not set.");
 
     public static final ConfigOption<Integer> MAX_NEW_TOKENS =
             ConfigOptions.key("model.max-new-tokens")
@@ -184,10 +209,66 @@ public final class JobOptions {
                             "Most tokens that a generating model writes per text; the bundle's"
                                     + " default where it is not set.");
 
+    public static final ConfigOption<Float> REPETITION_PENALTY =
+            ConfigOptions.key("model.repetition-penalty")
+                    .floatType()
+                    .noDefaultValue()
+                    .withDescription(
+                            "How much less likely tokens become that were generated before; raise"
+                                    + " it above 1 where a model repeats itself; the bundle's default"
+                                    + " where it is not set. Needs a bundle whose graph has the input"
+                                    + " of this name.");
+
+    public static final ConfigOption<Integer> NO_REPEAT_NGRAM_SIZE =
+            ConfigOptions.key("model.no-repeat-ngram-size")
+                    .intType()
+                    .noDefaultValue()
+                    .withDescription(
+                            "No run of so many tokens comes twice; for summaries that repeat"
+                                    + " themselves; 0 is none, the bundle's default where it is not"
+                                    + " set. Needs a bundle whose graph has the input of this name.");
+
+    public static final ConfigOption<List<Integer>> SUPPRESS_TOKENS =
+            ConfigOptions.key("model.suppress-tokens")
+                    .intType()
+                    .asList()
+                    .defaultValues()
+                    .withDescription(
+                            "Ids that are never generated, with semicolons between. Needs a"
+                                    + " bundle whose graph has the input of this name.");
+
+    public static final ConfigOption<Float> TEMPERATURE =
+            ConfigOptions.key("model.temperature")
+                    .floatType()
+                    .noDefaultValue()
+                    .withDescription(
+                            "Above 0 a generating model samples, with one beam: 1 as likely as the"
+                                    + " model says, less is more certain; 0 searches, the bundle's"
+                                    + " default where it is not set. Needs a bundle whose graph has the"
+                                    + " input of this name.");
+
+    public static final ConfigOption<Integer> TOP_K =
+            ConfigOptions.key("model.top-k")
+                    .intType()
+                    .noDefaultValue()
+                    .withDescription(
+                            "Sample from so many of the likeliest tokens; 0 is all, the bundle's"
+                                    + " default where it is not set. Needs a bundle whose graph has the"
+                                    + " input of this name.");
+
+    public static final ConfigOption<Float> TOP_P =
+            ConfigOptions.key("model.top-p")
+                    .floatType()
+                    .noDefaultValue()
+                    .withDescription(
+                            "Sample from the likeliest tokens that have this share of probability"
+                                    + " together; 1 is all, the bundle's default where it is not set."
+                                    + " Needs a bundle whose graph has the input of this name.");
+
     public static final ConfigOption<Integer> ASYNC_CAPACITY =
             ConfigOptions.key("model.async.capacity")
                     .intType()
-                    .defaultValue(512)
+                    .defaultValue(1024)
                     .withDescription(
                             "Most events under way per subtask, at least rows per batch x (batches"
                                     + " in flight + 1); more gives the batches more texts of"
@@ -237,8 +318,8 @@ public final class JobOptions {
                     .durationType()
                     .defaultValue(Duration.ofMinutes(15))
                     .withDescription(
-                            "How long a transaction stays open, so the longest outage a job survives"
-                                    + " without loss; beyond 15 min the broker's"
+                            "How long a transaction stays open, so the longest outage a job"
+                                    + " survives without loss; beyond 15 min the broker's"
                                     + " transaction.max.timeout.ms has to be raised first.");
 
     public static final ConfigOption<MemorySize> MAX_RECORD_BYTES =
@@ -246,8 +327,8 @@ public final class JobOptions {
                     .memoryType()
                     .defaultValue(new MemorySize(1_000_000))
                     .withDescription(
-                            "Largest record that is written; a larger result becomes a dead letter, a"
-                                    + " larger dead letter leaves its value out. Raise it together"
+                            "Largest record that is written; a larger result becomes a dead letter,"
+                                    + " a larger dead letter leaves its value out. Raise it together"
                                     + " with the topics' max.message.bytes.");
 
     public static final ConfigOption<Duration> CHECKPOINT_INTERVAL =
@@ -255,8 +336,8 @@ public final class JobOptions {
                     .durationType()
                     .defaultValue(Duration.ofSeconds(5))
                     .withDescription(
-                            "Time between checkpoints; with exactly-once also the time until results"
-                                    + " are seen.");
+                            "Time between checkpoints; with exactly-once also the time until"
+                                    + " results are seen.");
 
     public static final ConfigOption<String> CHECKPOINT_DIRECTORY =
             ConfigOptions.key("checkpoint.directory")
@@ -359,11 +440,20 @@ public final class JobOptions {
                 .maxBatchRows(get(BATCH_MAX_ROWS))
                 .maxBatchTokens(get(BATCH_MAX_TOKENS))
                 .maxDelay(get(BATCH_MAX_DELAY))
+                .maxBatchTime(get(BATCH_MAX_TIME))
                 .runThreads(get(RUN_THREADS))
                 .intraOpThreads(get(INTRA_OP_THREADS))
                 .numBeams(get(NUM_BEAMS))
+                .numReturnSequences(get(NUM_RETURN_SEQUENCES))
                 .lengthPenalty(get(LENGTH_PENALTY))
+                .minNewTokens(get(MIN_NEW_TOKENS))
                 .maxNewTokens(get(MAX_NEW_TOKENS))
+                .repetitionPenalty(get(REPETITION_PENALTY))
+                .noRepeatNgramSize(get(NO_REPEAT_NGRAM_SIZE))
+                .suppressTokens(get(SUPPRESS_TOKENS))
+                .temperature(get(TEMPERATURE))
+                .topK(get(TOP_K))
+                .topP(get(TOP_P))
                 .build();
     }
 

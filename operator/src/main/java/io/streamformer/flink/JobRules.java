@@ -1,5 +1,6 @@
 package io.streamformer.flink;
 
+import io.streamformer.bundle.Manifest;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
@@ -77,6 +78,16 @@ final class JobRules {
             checkCapacity(options.forBundle(route.name()), route.name());
         }
         checkBundleKeys(options, paths.keySet());
+    }
+
+    /** Checks that a bundle's graph can do what the options ask for. */
+    static void checkFits(JobOptions options, Manifest manifest) {
+        try {
+            options.pipeline().checkFits(manifest);
+        } catch (IllegalArgumentException e) {
+            throw new IllegalArgumentException(
+                    "Bad options for " + manifest.name() + ": " + e.getMessage(), e);
+        }
     }
 
     private static void checkTopicIsFree(Map<String, String> users, String topic, String option) {

@@ -3,6 +3,7 @@ package io.streamformer.flink;
 import io.streamformer.schemas.TextEvent;
 import java.util.Properties;
 import org.apache.avro.specific.SpecificRecordBase;
+import org.apache.flink.connector.base.DeliveryGuarantee;
 import org.apache.flink.connector.kafka.sink.KafkaSink;
 import org.apache.flink.connector.kafka.sink.TransactionNamingStrategy;
 import org.apache.flink.connector.kafka.source.KafkaSource;
@@ -17,6 +18,9 @@ final class KafkaTopics {
 
     /** Kafka's own default of max.request.size. */
     private static final long DEFAULT_REQUEST = 1 << 20;
+
+    private static final String TRANSACTIONAL_LINGER_MILLIS = "100";
+    private static final String TRANSACTIONAL_BATCH_BYTES = String.valueOf(128 << 10);
 
     private final JobOptions options;
 
@@ -72,8 +76,20 @@ final class KafkaTopics {
                         ProducerConfig.TRANSACTION_TIMEOUT_CONFIG,
                         String.valueOf(options.get(JobOptions.TRANSACTION_TIMEOUT).toMillis()))
                 .setProperty(ProducerConfig.MAX_REQUEST_SIZE_CONFIG, String.valueOf(request))
-                .setKafkaProducerConfig(clientProperties())
+                .setKafkaProducerConfig(producerProperties())
                 .build();
+    }
+
+    private Properties producerProperties() {
+        Properties properties = new Properties();
+        if (options.get(JobOptions.DELIVERY_GUARANTEE) == DeliveryGuarantee.EXACTLY_ONCE) {
+            // Nobody reads a result before its transaction is committed, and that sends what still
+            // lingers: waiting for fuller requests costs no time and spares the broker.
+            properties.put(ProducerConfig.LINGER_MS_CONFIG, TRANSACTIONAL_LINGER_MILLIS);
+            properties.put(ProducerConfig.BATCH_SIZE_CONFIG, TRANSACTIONAL_BATCH_BYTES);
+        }
+        properties.putAll(clientProperties());
+        return properties;
     }
 
     private Properties clientProperties() {

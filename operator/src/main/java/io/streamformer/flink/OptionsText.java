@@ -26,7 +26,7 @@ final class OptionsText {
 
         String defaultValue() {
             Object value = option.defaultValue();
-            if (value == null || value.equals(Map.of())) {
+            if (value == null || value.equals(Map.of()) || value.equals(List.of())) {
                 return "";
             }
             return written(option, value);

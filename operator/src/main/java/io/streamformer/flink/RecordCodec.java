@@ -2,6 +2,10 @@ package io.streamformer.flink;
 
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import org.apache.avro.AvroRuntimeException;
 import org.apache.avro.Schema;
 import org.apache.avro.io.BinaryEncoder;
@@ -16,11 +20,11 @@ import org.apache.avro.specific.SpecificRecordBase;
  * The bytes of the topics: one record as plain Avro binary, without a frame and without a schema
  * registry. Several threads may use one codec.
  *
- * <p>Plain binary does not say which schema wrote it, so producer and job use the same revision of
- * the schema. A record of a revision with more fields is refused, not misread.
+ * <p>Plain binary does not say which schema wrote it. New fields stand at the end and say since
+ * when they are there, so a value that ends before them is read as one of an older producer. A
+ * record of a revision with more fields is refused, not misread.
  *
- * @param <T> a record of the topics: {@code TextEvent}, {@code Classification}, {@code Translation}
- *     or {@code DeadLetter}
+ * @param <T> a record of the topics: {@code TextEvent}, {@code DeadLetter} or that of a task
  */
 public final class RecordCodec<T extends SpecificRecordBase> {
 
@@ -28,13 +32,15 @@ public final class RecordCodec<T extends SpecificRecordBase> {
         TrustedRecords.ensure();
     }
 
+    private final SpecificData data;
     private final Schema schema;
     private final DatumWriter<T> writer;
     private final DatumReader<T> reader;
+    private final Map<Integer, DatumReader<T>> older = new ConcurrentHashMap<>();
 
     @SuppressWarnings("unchecked") // Avro's factories do not know the record's class
     private RecordCodec(Class<T> recordClass) {
-        SpecificData data = SpecificData.getForClass(recordClass);
+        data = SpecificData.getForClass(recordClass);
         schema = data.getSchema(recordClass);
         writer = (DatumWriter<T>) data.createDatumWriter(schema);
         reader = (DatumReader<T>) data.createDatumReader(schema);
@@ -66,8 +72,10 @@ public final class RecordCodec<T extends SpecificRecordBase> {
      */
     public T decode(byte[] value) throws IOException {
         try {
-            AvroShape.check(schema, value);
-            return reader.read(null, DecoderFactory.get().binaryDecoder(value, null));
+            int fields = AvroShape.check(schema, value);
+            DatumReader<T> fitting =
+                    fields == schema.getFields().size() ? reader : readerOfFirst(fields);
+            return fitting.read(null, DecoderFactory.get().binaryDecoder(value, null));
         } catch (AvroRuntimeException e) {
             throw new IOException(
                     "not a "
@@ -77,6 +85,23 @@ public final class RecordCodec<T extends SpecificRecordBase> {
                             + hint(value),
                     e);
         }
+    }
+
+    /** A reader of records that an older producer wrote; what they lack has its default. */
+    @SuppressWarnings("unchecked") // as in the constructor
+    private DatumReader<T> readerOfFirst(int fields) {
+        return older.computeIfAbsent(
+                fields,
+                count -> {
+                    List<Schema.Field> written = new ArrayList<>();
+                    for (Schema.Field field : schema.getFields().subList(0, count)) {
+                        written.add(new Schema.Field(field, field.schema()));
+                    }
+                    Schema writer =
+                            Schema.createRecord(
+                                    schema.getName(), null, schema.getNamespace(), false, written);
+                    return (DatumReader<T>) data.createDatumReader(writer, schema);
+                });
     }
 
     private static String hint(byte[] value) {

@@ -1,7 +1,11 @@
 package io.streamformer.flink;
 
 import io.streamformer.pipeline.PipelineOptions;
+import io.streamformer.schemas.Answer;
 import io.streamformer.schemas.Classification;
+import io.streamformer.schemas.Embedding;
+import io.streamformer.schemas.Entities;
+import io.streamformer.schemas.GeneratedText;
 import io.streamformer.schemas.TextEvent;
 import io.streamformer.schemas.Translation;
 import java.time.Duration;
@@ -77,6 +81,67 @@ public final class Streamformer<T extends SpecificRecordBase> {
      */
     public static Streamformer<Translation> translate(String bundle) {
         return of(TaskRecords.Translations.INSTANCE, bundle);
+    }
+
+    /**
+     * Entities of a text, with the token-classification model of a bundle.
+     *
+     * @param bundle path of the bundle's folder in any file system that Flink knows, readable from
+     *     every TaskManager
+     */
+    public static Streamformer<Entities> entities(String bundle) {
+        return of(TaskRecords.TaggedEntities.INSTANCE, bundle);
+    }
+
+    /**
+     * Answers to questions out of their contexts, with the question-answering model of a bundle: an
+     * event's text is the question and its text_pair the context.
+     *
+     * @param bundle path of the bundle's folder in any file system that Flink knows, readable from
+     *     every TaskManager
+     */
+    public static Streamformer<Answer> answers(String bundle) {
+        return of(TaskRecords.Answers.INSTANCE, bundle);
+    }
+
+    /**
+     * Vectors of texts, with the feature-extraction model of a bundle.
+     *
+     * @param bundle path of the bundle's folder in any file system that Flink knows, readable from
+     *     every TaskManager
+     */
+    public static Streamformer<Embedding> embeddings(String bundle) {
+        return of(TaskRecords.Vectors.INSTANCE, bundle);
+    }
+
+    /**
+     * Summaries, with the summarization model of a bundle.
+     *
+     * @param bundle path of the bundle's folder in any file system that Flink knows, readable from
+     *     every TaskManager
+     */
+    public static Streamformer<GeneratedText> summarize(String bundle) {
+        return of(TaskRecords.GeneratedTexts.SUMMARIES, bundle);
+    }
+
+    /**
+     * Texts from texts, with the text2text-generation model of a bundle.
+     *
+     * @param bundle path of the bundle's folder in any file system that Flink knows, readable from
+     *     every TaskManager
+     */
+    public static Streamformer<GeneratedText> generate(String bundle) {
+        return of(TaskRecords.GeneratedTexts.TEXT2TEXT, bundle);
+    }
+
+    /**
+     * Continuations of texts, with the text-generation model of a bundle.
+     *
+     * @param bundle path of the bundle's folder in any file system that Flink knows, readable from
+     *     every TaskManager
+     */
+    public static Streamformer<GeneratedText> complete(String bundle) {
+        return of(TaskRecords.GeneratedTexts.CONTINUATIONS, bundle);
     }
 
     static <T extends SpecificRecordBase> Streamformer<T> of(

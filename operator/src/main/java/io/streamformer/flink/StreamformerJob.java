@@ -49,29 +49,19 @@ public final class StreamformerJob {
         List<BundleRoute> routes = new ArrayList<>();
         for (String path : options.get(JobOptions.BUNDLES)) {
             Manifest manifest = BundleCache.manifest(path);
-            TaskRecords<?> records = recordsOf(manifest.name(), manifest.task().id());
+            JobOptions own = options.forBundle(manifest.name());
+            JobRules.checkFits(own, manifest);
             routes.add(
                     new BundleRoute(
                             manifest.name(),
                             manifest.version(),
-                            manifest.task().id(),
+                            manifest.task(),
                             BundleCache.absolute(path),
-                            options.forBundle(manifest.name())
-                                    .find(JobOptions.RESULTS_TOPIC)
-                                    .orElse(records.defaultTopic())));
+                            own.find(JobOptions.RESULTS_TOPIC)
+                                    .orElse(TaskRecords.of(manifest.task()).defaultTopic())));
         }
         JobRules.checkRoutes(options, routes);
         return routes;
-    }
-
-    private static TaskRecords<?> recordsOf(String bundle, String task) {
-        return TaskRecords.of(task)
-                .orElseThrow(
-                        () ->
-                                new BundleException(
-                                        "a bundle's task is text-classification or translation",
-                                        bundle + " has the task " + task,
-                                        "leave this bundle out of the job"));
     }
 
     /**
@@ -91,7 +81,7 @@ public final class StreamformerJob {
                 Inference.split(records, TextEvent.class, "text-events-outcomes");
         DataStream<Traced<DeadLetter>> deadLetters = events.tracedDeadLetters();
         for (BundleRoute route : routes) {
-            TaskRecords<?> task = recordsOf(route.name(), route.task());
+            TaskRecords<?> task = TaskRecords.of(route.task());
             deadLetters =
                     deadLetters.union(
                             addBundle(events.tracedResults(), task, route, options, topics));
@@ -134,7 +124,7 @@ public final class StreamformerJob {
         RecordSizeLimit<T> limit =
                 new RecordSizeLimit<>(
                         task.recordClass(),
-                        route.task(),
+                        route.task().id(),
                         own.get(JobOptions.MAX_RECORD_BYTES).getBytes());
         Inference<T> sized =
                 Inference.split(

@@ -1,14 +1,25 @@
 package io.streamformer.flink;
 
+import io.streamformer.batch.Priority;
+import io.streamformer.bundle.LanguageTags;
 import io.streamformer.bundle.Manifest;
 import io.streamformer.bundle.Task;
 import io.streamformer.decode.Prediction;
+import io.streamformer.pipeline.TextInput;
+import io.streamformer.schemas.Alternative;
+import io.streamformer.schemas.Answer;
 import io.streamformer.schemas.Classification;
+import io.streamformer.schemas.Embedding;
+import io.streamformer.schemas.Entities;
+import io.streamformer.schemas.Entity;
+import io.streamformer.schemas.GeneratedText;
 import io.streamformer.schemas.ModelReference;
 import io.streamformer.schemas.TextEvent;
 import io.streamformer.schemas.Translation;
+import io.streamformer.schemas.WordAlignment;
 import java.io.Serializable;
 import java.time.Instant;
+import java.util.AbstractList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -16,7 +27,7 @@ import java.util.stream.Stream;
 import org.apache.avro.specific.SpecificRecordBase;
 
 /**
- * How the answers of one task become the records of its topic.
+ * How the events of one task are read and how its answers become the records of its topic.
  *
  * @param <T> the record of the task's topic
  */
@@ -30,17 +41,47 @@ sealed interface TaskRecords<T extends SpecificRecordBase> extends Serializable 
     /** The topic of the results where no other is set. */
     String defaultTopic();
 
-    /** Why this event cannot be answered; empty where it can. */
-    Optional<String> refuse(TextEvent event, Manifest manifest);
+    /** Why this event cannot be answered; empty where it can, as far as the manifest tells. */
+    default Optional<String> refuse(TextEvent event, Manifest manifest) {
+        return Optional.empty();
+    }
+
+    /** What the model is asked. */
+    default TextInput input(TextEvent event) {
+        return new TextInput(
+                event.getText(),
+                event.getTextPair(),
+                event.getLanguage(),
+                event.getTargetLanguage(),
+                event.getMaxNewTokens(),
+                event.getSeed(),
+                priorityOf(event));
+    }
+
+    private static Priority priorityOf(TextEvent event) {
+        // An event that was built without its builder may have none.
+        return event.getPriority() == null
+                ? Priority.NORMAL
+                : Priority.valueOf(event.getPriority().name());
+    }
 
     /** The answer as a record. */
     T record(Traced<TextEvent> event, Prediction prediction, Manifest manifest, ModelReference by);
 
-    /** The records of a task, where this package writes them. */
-    static Optional<TaskRecords<?>> of(String task) {
-        return Stream.<TaskRecords<?>>of(Classifications.INSTANCE, Translations.INSTANCE)
-                .filter(records -> records.task().id().equals(task))
-                .findFirst();
+    /** The records of a task. */
+    static TaskRecords<?> of(Task task) {
+        return Stream.<TaskRecords<?>>of(
+                        Classifications.INSTANCE,
+                        TaggedEntities.INSTANCE,
+                        Answers.INSTANCE,
+                        Vectors.INSTANCE,
+                        Translations.INSTANCE,
+                        GeneratedTexts.SUMMARIES,
+                        GeneratedTexts.TEXT2TEXT,
+                        GeneratedTexts.CONTINUATIONS)
+                .filter(records -> records.task() == task)
+                .findFirst()
+                .orElseThrow(() -> new IllegalStateException(task + " has no records: a bug"));
     }
 
     /** The event's own time; that of its Kafka record where the producer gave none. */
@@ -56,6 +97,32 @@ sealed interface TaskRecords<T extends SpecificRecordBase> extends Serializable 
     private static Map<String, String> attributesOf(Traced<TextEvent> event) {
         Map<String, String> attributes = event.value().getAttributes();
         return attributes == null ? Map.of() : attributes;
+    }
+
+    /** Most models read one text; an event that has two was meant for another. */
+    private static Optional<String> refusePair(TextEvent event, Task task) {
+        return event.getTextPair() == null
+                ? Optional.empty()
+                : Optional.of("an event for " + task + " has no text_pair, seen one");
+    }
+
+    private static List<Alternative> alternatives(Prediction.Generation answer) {
+        return answer.alternatives().stream()
+                .map(other -> new Alternative(other.text(), other.score()))
+                .toList();
+    }
+
+    private static List<WordAlignment> alignments(Prediction.Generation answer) {
+        return answer.alignments().stream()
+                .map(
+                        word ->
+                                new WordAlignment(
+                                        word.sourceStart(),
+                                        word.sourceEnd(),
+                                        word.targetStart(),
+                                        word.targetEnd(),
+                                        word.score()))
+                .toList();
     }
 
     /** Answers of classifiers. */
@@ -78,11 +145,6 @@ sealed interface TaskRecords<T extends SpecificRecordBase> extends Serializable 
         }
 
         @Override
-        public Optional<String> refuse(TextEvent event, Manifest manifest) {
-            return Optional.empty();
-        }
-
-        @Override
         public Classification record(
                 Traced<TextEvent> event,
                 Prediction prediction,
@@ -98,7 +160,157 @@ sealed interface TaskRecords<T extends SpecificRecordBase> extends Serializable 
                     answer.truncated(),
                     answer.inputTokens(),
                     timeOf(event),
+                    attributesOf(event),
+                    manifest.problemType().id());
+        }
+    }
+
+    /** Answers of token classifiers. */
+    enum TaggedEntities implements TaskRecords<Entities> {
+        INSTANCE;
+
+        @Override
+        public Task task() {
+            return Task.TOKEN_CLASSIFICATION;
+        }
+
+        @Override
+        public Class<Entities> recordClass() {
+            return Entities.class;
+        }
+
+        @Override
+        public String defaultTopic() {
+            return "text-entities";
+        }
+
+        @Override
+        public Optional<String> refuse(TextEvent event, Manifest manifest) {
+            return refusePair(event, task());
+        }
+
+        @Override
+        public Entities record(
+                Traced<TextEvent> event,
+                Prediction prediction,
+                Manifest manifest,
+                ModelReference by) {
+            Prediction.Entities answer = (Prediction.Entities) prediction;
+            List<Entity> entities =
+                    answer.entities().stream()
+                            .map(
+                                    entity ->
+                                            new Entity(
+                                                    entity.label(),
+                                                    entity.score(),
+                                                    entity.text(),
+                                                    entity.start(),
+                                                    entity.end()))
+                            .toList();
+            return new Entities(
+                    event.value().getId(),
+                    entities,
+                    by,
+                    answer.truncated(),
+                    answer.inputTokens(),
+                    timeOf(event),
                     attributesOf(event));
+        }
+    }
+
+    /** Answers to questions. */
+    enum Answers implements TaskRecords<Answer> {
+        INSTANCE;
+
+        @Override
+        public Task task() {
+            return Task.QUESTION_ANSWERING;
+        }
+
+        @Override
+        public Class<Answer> recordClass() {
+            return Answer.class;
+        }
+
+        @Override
+        public String defaultTopic() {
+            return "text-answers";
+        }
+
+        @Override
+        public Answer record(
+                Traced<TextEvent> event,
+                Prediction prediction,
+                Manifest manifest,
+                ModelReference by) {
+            Prediction.Answer answer = (Prediction.Answer) prediction;
+            return new Answer(
+                    event.value().getId(),
+                    answer.text(),
+                    answer.score(),
+                    answer.start(),
+                    answer.end(),
+                    by,
+                    answer.truncated(),
+                    answer.inputTokens(),
+                    timeOf(event),
+                    attributesOf(event));
+        }
+    }
+
+    /** Vectors of texts. */
+    enum Vectors implements TaskRecords<Embedding> {
+        INSTANCE;
+
+        @Override
+        public Task task() {
+            return Task.FEATURE_EXTRACTION;
+        }
+
+        @Override
+        public Class<Embedding> recordClass() {
+            return Embedding.class;
+        }
+
+        @Override
+        public String defaultTopic() {
+            return "text-embeddings";
+        }
+
+        @Override
+        public Embedding record(
+                Traced<TextEvent> event,
+                Prediction prediction,
+                Manifest manifest,
+                ModelReference by) {
+            Prediction.Embedding answer = (Prediction.Embedding) prediction;
+            return new Embedding(
+                    event.value().getId(),
+                    new Numbers(answer.vector()),
+                    by,
+                    answer.truncated(),
+                    answer.inputTokens(),
+                    timeOf(event),
+                    attributesOf(event));
+        }
+
+        /** A list over the model's own array, which Avro writes number by number. */
+        private static final class Numbers extends AbstractList<Float> {
+            private final float[] values;
+
+            Numbers(float[] values) {
+                this.values = values;
+            }
+
+            @Override
+            public Float get(int index) {
+                return values[index];
+            }
+
+            @Override
+            public int size() {
+                return values.length;
+            }
         }
     }
 
@@ -123,12 +335,15 @@ sealed interface TaskRecords<T extends SpecificRecordBase> extends Serializable 
 
         @Override
         public Optional<String> refuse(TextEvent event, Manifest manifest) {
-            if (event.getTextPair() != null) {
-                return Optional.of("an event to translate has no text_pair, seen one");
+            Optional<String> pair = refusePair(event, task());
+            if (pair.isPresent()) {
+                return pair;
             }
             List<String> written = manifest.targetLanguages();
             String wanted = event.getTargetLanguage();
-            if (wanted != null && !written.isEmpty() && language(wanted, written) == null) {
+            if (wanted != null
+                    && !written.isEmpty()
+                    && LanguageTags.lookup(wanted, written) == null) {
                 return Optional.of(
                         "target_language is one of those that "
                                 + manifest.name()
@@ -152,39 +367,96 @@ sealed interface TaskRecords<T extends SpecificRecordBase> extends Serializable 
                     answer.text(),
                     event.value().getLanguage() != null
                             ? event.value().getLanguage()
-                            : onlyOne(manifest.languages()),
+                            : readByDefault(manifest),
                     event.value().getTargetLanguage() != null
-                            ? language(
+                            ? LanguageTags.lookup(
                                     event.value().getTargetLanguage(), manifest.targetLanguages())
-                            : onlyOne(manifest.targetLanguages()),
+                            : writtenByDefault(manifest),
                     answer.score(),
                     by,
                     answer.truncated(),
                     answer.inputTokens(),
                     answer.outputTokens(),
                     timeOf(event),
+                    attributesOf(event),
+                    alternatives(answer),
+                    answer.tokenScores(),
+                    alignments(answer));
+        }
+
+        private static String readByDefault(Manifest manifest) {
+            return onlyOneOr(
+                    manifest.languages(), manifest.tokenizer().sourceLanguageTokens() != null);
+        }
+
+        private static String writtenByDefault(Manifest manifest) {
+            return onlyOneOr(
+                    manifest.targetLanguages(),
+                    !manifest.decoding().targetLanguageTokens().isEmpty());
+        }
+
+        /** The language of several only where the model is told which: then it is the first. */
+        private static String onlyOneOr(List<String> languages, boolean told) {
+            return languages.size() == 1 || (told && !languages.isEmpty())
+                    ? languages.get(0)
+                    : null;
+        }
+    }
+
+    /** Answers of the other models that generate. */
+    enum GeneratedTexts implements TaskRecords<GeneratedText> {
+        SUMMARIES(Task.SUMMARIZATION, "text-summaries"),
+        TEXT2TEXT(Task.TEXT2TEXT_GENERATION, "text-generations"),
+        CONTINUATIONS(Task.TEXT_GENERATION, "text-generations");
+
+        private final Task task;
+        private final String defaultTopic;
+
+        GeneratedTexts(Task task, String defaultTopic) {
+            this.task = task;
+            this.defaultTopic = defaultTopic;
+        }
+
+        @Override
+        public Task task() {
+            return task;
+        }
+
+        @Override
+        public Class<GeneratedText> recordClass() {
+            return GeneratedText.class;
+        }
+
+        @Override
+        public String defaultTopic() {
+            return defaultTopic;
+        }
+
+        @Override
+        public Optional<String> refuse(TextEvent event, Manifest manifest) {
+            return refusePair(event, task);
+        }
+
+        @Override
+        public GeneratedText record(
+                Traced<TextEvent> event,
+                Prediction prediction,
+                Manifest manifest,
+                ModelReference by) {
+            Prediction.Generation answer = (Prediction.Generation) prediction;
+            return new GeneratedText(
+                    event.value().getId(),
+                    answer.text(),
+                    answer.score(),
+                    by,
+                    answer.truncated(),
+                    answer.inputTokens(),
+                    answer.outputTokens(),
+                    alternatives(answer),
+                    answer.tokenScores(),
+                    alignments(answer),
+                    timeOf(event),
                     attributesOf(event));
-        }
-
-        /** The written language that serves the wanted one: itself, or fr for fr-CA. */
-        private static String language(String wanted, List<String> written) {
-            // Not Locale.lookupTag, which throws where a producer's tag is none.
-            for (String tag = wanted; !tag.isEmpty(); tag = parent(tag)) {
-                for (String language : written) {
-                    if (language.equalsIgnoreCase(tag)) {
-                        return language;
-                    }
-                }
-            }
-            return null;
-        }
-
-        private static String parent(String tag) {
-            return tag.substring(0, Math.max(0, tag.lastIndexOf('-')));
-        }
-
-        private static String onlyOne(List<String> languages) {
-            return languages.size() == 1 ? languages.get(0) : null;
         }
     }
 }

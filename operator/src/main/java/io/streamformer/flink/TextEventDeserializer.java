@@ -1,6 +1,7 @@
 package io.streamformer.flink;
 
 import io.streamformer.schemas.DeadLetter;
+import io.streamformer.schemas.EventPriority;
 import io.streamformer.schemas.TextEvent;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -79,7 +80,18 @@ public final class TextEventDeserializer
         } catch (CharacterCodingException e) {
             throw new IOException("the value is valid UTF-8, seen " + e.getMessage(), e);
         }
-        return new TextEvent(idOf(origin), text, null, null, null, Instant.EPOCH, Map.of());
+        return new TextEvent(
+                idOf(origin),
+                text,
+                null,
+                null,
+                null,
+                Instant.EPOCH,
+                Map.of(),
+                null,
+                null,
+                EventPriority.NORMAL,
+                null);
     }
 
     private static String idOf(Origin origin) {

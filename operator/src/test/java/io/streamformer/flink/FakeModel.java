@@ -58,9 +58,15 @@ final class FakeModel implements Model {
                 List.of("en"),
                 translates ? List.of("fr") : List.of(),
                 translates ? List.of() : List.of("negative", "positive"),
-                new Manifest.TokenizerFiles("tokenizer.json", null, 0, List.of()),
+                null,
+                null,
+                null,
+                new Manifest.TokenizerFiles("tokenizer.json", null, 0, null, List.of()),
                 new Manifest.Limits(16, null),
-                translates ? new Manifest.Decoding(1, 1f, 2, 0, 8, 0, 1) : null,
+                translates
+                        ? new Manifest.Decoding(
+                                1, 1f, 2, 0, 8, 0, 1, null, null, null, null, null, null, null)
+                        : null,
                 List.of(),
                 List.of(),
                 "fp32",
@@ -87,7 +93,8 @@ final class FakeModel implements Model {
 
     private Prediction prediction(String text) {
         return manifest.task() == Task.TRANSLATION
-                ? new Prediction.Generation("fr:" + text, -1f, 3, 4, false)
+                ? new Prediction.Generation(
+                        "fr:" + text, -1f, List.of(), List.of(), List.of(), 3, 4, false)
                 : new Prediction.Classification(
                         text, 0.75f, Map.of(text, 0.75f), 3, text.startsWith("long"));
     }

@@ -3,12 +3,15 @@ package io.streamformer.flink;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.streamformer.batch.Priority;
 import io.streamformer.pipeline.InferenceException;
+import io.streamformer.pipeline.TextInput;
 import io.streamformer.schemas.Classification;
 import io.streamformer.schemas.DeadLetter;
 import io.streamformer.schemas.TextEvent;
 import io.streamformer.schemas.Translation;
 import java.nio.ByteBuffer;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
@@ -24,6 +27,7 @@ import org.apache.flink.streaming.runtime.tasks.mailbox.MailboxExecutorImpl;
 import org.apache.flink.streaming.runtime.tasks.mailbox.TaskMailbox;
 import org.apache.flink.streaming.util.OneInputStreamOperatorTestHarness;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 
 class InferenceAsyncFunctionTest {
 
@@ -62,7 +66,10 @@ class InferenceAsyncFunctionTest {
             model.answerAll();
             Traced<Classification> result = harness.success(0);
             assertThat(result.origin()).isEqualTo(origin);
-            assertThat(model.inputs.get(0).textPair()).isEqualTo("second");
+            assertThat(model.inputs.get(0))
+                    .isEqualTo(
+                            new TextInput(
+                                    "Ça marche 👍", "second", "fr", "en", 9, 7L, Priority.HIGH));
             assertThat(result.value())
                     .isEqualTo(
                             new Classification(
@@ -74,7 +81,8 @@ class InferenceAsyncFunctionTest {
                                     false,
                                     3,
                                     Records.TIME,
-                                    Map.of("user", "42")));
+                                    Map.of("user", "42"),
+                                    "single_label_classification"));
         }
     }
 
@@ -149,6 +157,31 @@ class InferenceAsyncFunctionTest {
             assertThat(harness.failure(0).value().getStage()).isEqualTo("timeout");
             assertThat(model.futures.get(0)).isCancelled();
             assertThat(harness.flink.wasFailedExternally()).isFalse();
+        }
+    }
+
+    @Test
+    @Timeout(30)
+    void anEventIsADeadLetterAtItsDeadlineAndLeavesTheQueue() throws Exception {
+        try (Harness<Classification> harness = classify(OutputMode.ORDERED)) {
+            TextEvent soon = Records.event("soon", "x");
+            soon.setDeadline(Instant.now().plusMillis(50));
+            TextEvent past = Records.event("past", "x");
+            past.setDeadline(Instant.now().minusMillis(1));
+            harness.send(new Traced<>(soon, Origin.NONE));
+            harness.send(new Traced<>(past, Origin.NONE));
+
+            assertThat(model.futures).as("what came too late is not queued").hasSize(1);
+            assertThat(model.futures.get(0)).failsWithin(Duration.ofSeconds(10));
+            // What depends on the future runs on the timer's thread, a moment later.
+            while (harness.ids().size() < 2) {
+                Thread.onSpinWait();
+            }
+            assertThat(harness.ids()).containsExactly("soon", "past");
+            for (int i = 0; i < 2; i++) {
+                assertThat(harness.failure(i).value().getStage()).isEqualTo("timeout");
+                assertThat(harness.failure(i).value().getReason()).contains("its deadline");
+            }
         }
     }
 
@@ -261,7 +294,9 @@ class InferenceAsyncFunctionTest {
     }
 
     private static TextEvent to(String language) {
-        return new TextEvent("id", "Hello", null, null, language, Instant.EPOCH, Map.of());
+        TextEvent event = Records.event("id", "Hello");
+        event.setTargetLanguage(language);
+        return event;
     }
 
     private static Harness<Classification> classify(OutputMode mode) throws Exception {

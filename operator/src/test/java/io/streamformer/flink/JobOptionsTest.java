@@ -48,12 +48,21 @@ class JobOptionsTest {
                         Map.entry("model.batch.max-rows", "32"),
                         Map.entry("model.batch.max-tokens", "4096"),
                         Map.entry("model.batch.max-delay", "3 ms"),
+                        Map.entry("model.batch.max-time", "0 ms"),
                         Map.entry("model.run-threads", "0"),
                         Map.entry("model.intra-op-threads", "1"),
                         Map.entry("model.num-beams", ""),
+                        Map.entry("model.num-return-sequences", "1"),
                         Map.entry("model.length-penalty", ""),
+                        Map.entry("model.min-new-tokens", ""),
                         Map.entry("model.max-new-tokens", ""),
-                        Map.entry("model.async.capacity", "512"),
+                        Map.entry("model.repetition-penalty", ""),
+                        Map.entry("model.no-repeat-ngram-size", ""),
+                        Map.entry("model.suppress-tokens", ""),
+                        Map.entry("model.temperature", ""),
+                        Map.entry("model.top-k", ""),
+                        Map.entry("model.top-p", ""),
+                        Map.entry("model.async.capacity", "1024"),
                         Map.entry("model.async.timeout", "2 min"),
                         Map.entry("model.async.ordered", "true"),
                         Map.entry("dead-letters.topic", "text-dead-letters"),
@@ -92,11 +101,20 @@ class JobOptionsTest {
         values.put(JobOptions.BATCH_MAX_ROWS, 8);
         values.put(JobOptions.BATCH_MAX_TOKENS, 512);
         values.put(JobOptions.BATCH_MAX_DELAY, Duration.ofMillis(7));
+        values.put(JobOptions.BATCH_MAX_TIME, Duration.ofMillis(70));
         values.put(JobOptions.RUN_THREADS, 3);
         values.put(JobOptions.INTRA_OP_THREADS, 2);
         values.put(JobOptions.NUM_BEAMS, 4);
+        values.put(JobOptions.NUM_RETURN_SEQUENCES, 2);
         values.put(JobOptions.LENGTH_PENALTY, 0.5f);
+        values.put(JobOptions.MIN_NEW_TOKENS, 5);
         values.put(JobOptions.MAX_NEW_TOKENS, 99);
+        values.put(JobOptions.REPETITION_PENALTY, 1.5f);
+        values.put(JobOptions.NO_REPEAT_NGRAM_SIZE, 3);
+        values.put(JobOptions.SUPPRESS_TOKENS, List.of(7, 8));
+        values.put(JobOptions.TEMPERATURE, 0.5f);
+        values.put(JobOptions.TOP_K, 50);
+        values.put(JobOptions.TOP_P, 0.75f);
         values.put(JobOptions.ASYNC_CAPACITY, 64);
         values.put(JobOptions.ASYNC_TIMEOUT, Duration.ofSeconds(9));
         values.put(JobOptions.ASYNC_ORDERED, false);
@@ -136,11 +154,20 @@ class JobOptionsTest {
                                 8,
                                 512,
                                 Duration.ofMillis(7),
+                                Duration.ofMillis(70),
                                 3,
                                 2,
                                 4,
+                                2,
                                 0.5f,
+                                5,
                                 99,
+                                1.5f,
+                                3,
+                                List.of(7, 8),
+                                0.5f,
+                                50,
+                                0.75f,
                                 Map.of()));
         assertThat(parsed.transactionPrefix()).isEqualTo("mine");
     }

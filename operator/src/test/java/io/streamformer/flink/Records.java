@@ -1,10 +1,13 @@
 package io.streamformer.flink;
 
+import io.streamformer.schemas.Alternative;
 import io.streamformer.schemas.Classification;
 import io.streamformer.schemas.DeadLetter;
+import io.streamformer.schemas.EventPriority;
 import io.streamformer.schemas.ModelReference;
 import io.streamformer.schemas.TextEvent;
 import io.streamformer.schemas.Translation;
+import io.streamformer.schemas.WordAlignment;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
@@ -21,12 +24,33 @@ final class Records {
     private Records() {}
 
     static TextEvent event(String id, String text) {
-        return new TextEvent(id, text, null, null, null, Instant.EPOCH, Map.of());
+        return new TextEvent(
+                id,
+                text,
+                null,
+                null,
+                null,
+                Instant.EPOCH,
+                Map.of(),
+                null,
+                null,
+                EventPriority.NORMAL,
+                null);
     }
 
     static TextEvent fullEvent() {
         return new TextEvent(
-                "id-1", "Ça marche 👍", "second", "fr", "en", TIME, Map.of("user", "42"));
+                "id-1",
+                "Ça marche 👍",
+                "second",
+                "fr",
+                "en",
+                TIME,
+                Map.of("user", "42"),
+                9,
+                7L,
+                EventPriority.HIGH,
+                Instant.ofEpochMilli(4_000_000_000_000L));
     }
 
     static Classification classification() {
@@ -39,12 +63,26 @@ final class Records {
                 true,
                 7,
                 TIME,
-                Map.of("user", "42"));
+                Map.of("user", "42"),
+                "single_label_classification");
     }
 
     static Translation translation() {
         return new Translation(
-                "id-1", "Bonjour", "en", "fr", -0.5f, MODEL, false, 4, 3, TIME, Map.of());
+                "id-1",
+                "Bonjour",
+                "en",
+                "fr",
+                -0.5f,
+                MODEL,
+                false,
+                4,
+                3,
+                TIME,
+                Map.of(),
+                List.of(new Alternative("Salut", -0.75f)),
+                List.of(-0.25f, -0.5f, 0f),
+                List.of(new WordAlignment(0, 5, 0, 7, 0.875f)));
     }
 
     static DeadLetter deadLetter() {

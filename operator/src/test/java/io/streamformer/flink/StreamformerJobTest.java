@@ -3,7 +3,7 @@ package io.streamformer.flink;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.streamformer.bundle.BundleException;
+import io.streamformer.bundle.Task;
 import java.nio.file.Path;
 import java.util.HashSet;
 import java.util.List;
@@ -17,6 +17,8 @@ import org.apache.flink.streaming.api.graph.StreamNode;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 class StreamformerJobTest {
 
@@ -37,13 +39,13 @@ class StreamformerJobTest {
                         new BundleRoute(
                                 "sentiment-en",
                                 "7",
-                                "text-classification",
+                                Task.TEXT_CLASSIFICATION,
                                 sentiment,
                                 "text-sentiment"),
                         new BundleRoute(
                                 "translation-en-fr",
                                 "7",
-                                "translation",
+                                Task.TRANSLATION,
                                 translation,
                                 "text-translations"));
     }
@@ -84,12 +86,28 @@ class StreamformerJobTest {
         refused(options().set("model.sentiment-en.varian", "int8"), "model.sentiment-en.varian");
     }
 
+    @ParameterizedTest
+    @CsvSource({
+        "token-classification, text-entities",
+        "question-answering, text-answers",
+        "feature-extraction, text-embeddings",
+        "summarization, text-summaries",
+        "text2text-generation, text-generations",
+        "text-generation, text-generations",
+    })
+    void everyTaskHasATopic(String task, String topic) {
+        String bundle = TestBundle.ofTask(temp, "other", task).toString();
+        assertThat(StreamformerJob.routes(options(bundle).build()))
+                .extracting(BundleRoute::resultsTopic)
+                .containsExactly(topic);
+    }
+
     @Test
-    void aBundleOfATaskWithoutRecordsIsRefused() {
-        String other = TestBundle.ofTask(temp, "embed", "feature-extraction").toString();
-        assertThatThrownBy(() -> StreamformerJob.routes(options(other).build()))
-                .isInstanceOf(BundleException.class)
-                .hasMessageContaining("embed has the task feature-extraction");
+    void anOptionThatTheGraphHasNoInputForIsRefused() {
+        refused(
+                options().set("model.translation-en-fr.top-k", "5"),
+                "Bad options for translation-en-fr: the option top_k needs a graph that has it as"
+                        + " an input");
     }
 
     @Test

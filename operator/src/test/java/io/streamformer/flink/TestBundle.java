@@ -10,6 +10,13 @@ import java.util.HexFormat;
 /** A bundle whose manifest holds and whose files are right, but which no model lies in. */
 final class TestBundle {
 
+    private static final String DECODING =
+            """
+            "decoding": {"num_beams": 1, "length_penalty": 1.0, "max_length_factor": 2.0,
+              "max_length_offset": 4, "max_new_tokens": 8, "min_new_tokens": 0,
+              "eos_token_id": 1},
+            """;
+
     private TestBundle() {}
 
     static Path classifier(Path parent, String name) {
@@ -17,17 +24,13 @@ final class TestBundle {
     }
 
     static Path translator(Path parent, String name) {
-        String decoding =
-                """
-                "decoding": {"num_beams": 1, "length_penalty": 1.0, "max_length_factor": 2.0,
-                  "max_length_offset": 4, "max_new_tokens": 8, "min_new_tokens": 0,
-                  "eos_token_id": 1},
-                """;
-        return write(parent, name, "translation", "\"target_languages\": [\"fr\"],", decoding);
+        return write(parent, name, "translation", "\"target_languages\": [\"fr\"],", DECODING);
     }
 
     static Path ofTask(Path parent, String name, String task) {
-        return write(parent, name, task, "", "");
+        boolean labelled = task.endsWith("classification");
+        String labels = labelled ? "\"labels\": [\"O\", \"B-X\"]," : "";
+        return write(parent, name, task, labels, task.endsWith("ion") ? DECODING : "");
     }
 
     private static Path write(
