@@ -1,5 +1,8 @@
 package io.streamformer.local;
 
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -12,34 +15,58 @@ import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
 
 /**
  * The names of the topics.
  *
  * @param events texts to be answered
- * @param sentiment answers of a classifier
- * @param translations answers of a translation model
+ * @param results answers, by task
  * @param deadLetters records that have no answer
  */
-public record Topics(String events, String sentiment, String translations, String deadLetters) {
+public record Topics(String events, Map<DemoTask, String> results, String deadLetters) {
 
-    /** The names with something in front, for a Kafka that others use too. */
-    public static Topics prefixed(String prefix) {
-        return new Topics(
-                prefix + "text-events",
-                prefix + "text-sentiment",
-                prefix + "text-translations",
-                prefix + "text-dead-letters");
+    /** How long a new topic may take until it has leaders. */
+    private static final Duration PATIENCE = Duration.ofSeconds(30);
+
+    private static final long POLL_MILLIS = 20;
+
+    public Topics {
+        results = Map.copyOf(results);
+    }
+
+    /** The names for some tasks, with something in front, for a Kafka that others use too. */
+    public static Topics prefixed(String prefix, Set<DemoTask> tasks) {
+        Map<DemoTask, String> results = new EnumMap<>(DemoTask.class);
+        tasks.forEach(task -> results.put(task, prefix + task.topic()));
+        return new Topics(prefix + "text-events", results, prefix + "text-dead-letters");
     }
 
     /** Every topic. */
     public List<String> all() {
-        return List.of(events, sentiment, translations, deadLetters);
+        List<String> all = new ArrayList<>(outcomes());
+        all.add(0, events);
+        return all;
+    }
+
+    /** The topics that outcomes come back from. */
+    public List<String> outcomes() {
+        List<String> outcomes = new ArrayList<>(results.values());
+        outcomes.add(deadLetters);
+        return outcomes;
     }
 
     /** The topic of a task's answers. */
-    String resultsOf(DemoTask task) {
-        return task == DemoTask.SENTIMENT ? sentiment : translations;
+    public String resultsOf(DemoTask task) {
+        return results.get(task);
+    }
+
+    /** The task whose answers a topic has; empty for another topic. */
+    public Optional<DemoTask> taskOf(String topic) {
+        return results.entrySet().stream()
+                .filter(entry -> entry.getValue().equals(topic))
+                .map(Map.Entry::getKey)
+                .findFirst();
     }
 
     /** Creates the topics that are missing; those that exist stay as they are. */
@@ -76,7 +103,32 @@ public record Topics(String events, String sentiment, String translations, Strin
                 ends.put(new TopicPartition(topic.name(), partition), OffsetSpec.latest());
             }
         }
-        admin.listOffsets(ends).all().get();
+        long end = System.nanoTime() + PATIENCE.toNanos();
+        while (!haveLeaders(admin, ends)) {
+            if (System.nanoTime() - end > 0) {
+                throw new IllegalStateException(
+                        "New topics have leaders within "
+                                + PATIENCE.toSeconds()
+                                + " s, seen some of "
+                                + ends.keySet()
+                                + " without: look at the broker's log");
+            }
+            Thread.sleep(POLL_MILLIS);
+        }
+    }
+
+    private static boolean haveLeaders(Admin admin, Map<TopicPartition, OffsetSpec> ends)
+            throws InterruptedException, ExecutionException {
+        try {
+            admin.listOffsets(ends).all().get();
+            return true;
+        } catch (ExecutionException e) {
+            // The client does not try this one again by itself: the topic may be just too new.
+            if (e.getCause() instanceof UnknownTopicOrPartitionException) {
+                return false;
+            }
+            throw e;
+        }
     }
 
     /** Has a consumer group begin where the topic of events ends now. */
