@@ -2,10 +2,11 @@ package io.streamformer.local;
 
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.streamformer.bundle.Bundle;
+import io.streamformer.flink.JobOptions;
 import io.streamformer.inference.Device;
+import io.streamformer.inference.ModelInput;
 import io.streamformer.pipeline.InferencePipeline;
 import io.streamformer.pipeline.PipelineOptions;
-import io.streamformer.tokenize.TokenizedText;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -66,7 +67,7 @@ final class Bench {
         screen.line("");
         screen.line(
                 "Memory of this process, with a second session per bundle for the ceiling and"
-                        + " a third for single calls: "
+                        + " two for single calls: "
                         + memory);
         json.println(JSON.createObjectNode().put("kind", "memory").put("memory", memory));
         return 0;
@@ -77,12 +78,18 @@ final class Bench {
         Bundle bundle = Bundle.read(folder);
         PipelineOptions batched = PipelineOptions.builder().device(settings.device()).build();
         PipelineOptions single = batched.toBuilder().maxBatchRows(1).build();
+        PipelineOptions map =
+                single.toBuilder()
+                        .runThreads(1)
+                        .intraOpThreads(Runtime.getRuntime().availableProcessors())
+                        .build();
         // Our leases keep the sessions loaded between the turns.
         try (RawCeiling raw = new RawCeiling(bundle, batched);
                 InferencePipeline shared = InferencePipeline.acquire(folder, batched);
-                InferencePipeline alone = InferencePipeline.acquire(folder, single)) {
+                InferencePipeline alone = InferencePipeline.acquire(folder, single);
+                InferencePipeline mapped = InferencePipeline.acquire(folder, map)) {
             List<String> texts = texts(raw);
-            List<TokenizedText> tokenized = raw.tokenize(texts);
+            List<ModelInput> tokenized = raw.tokenize(texts);
             String topic = "bench-events-" + task.label();
             preload(bootstrapServers, topic, texts);
             String name =
@@ -95,19 +102,35 @@ final class Bench {
             screen.line(screen.paint(Screen.Style.BOLD, name + " on " + raw.device()));
             screen.line(describe(tokenized));
             BenchReport report = new BenchReport(name, screen, json);
+            int capacity = JobOptions.ASYNC_CAPACITY.defaultValue();
+            int count = texts.size();
+            screen.status("  warm-up…");
+            job.run(topic, folder, task, batched, shared, capacity, count);
             for (int round = 1; round <= settings.rounds(); round++) {
                 for (BenchMode mode : BenchMode.values()) {
                     screen.status("  round " + round + ": " + mode.label() + "…");
-                    report.add(
-                            mode,
-                            round,
+                    Turn turn =
                             switch (mode) {
                                 case RAW -> raw.run(tokenized);
                                 case END_TO_END ->
-                                        job.run(topic, folder, task, batched, shared, texts.size());
+                                        job.run(
+                                                topic, folder, task, batched, shared, capacity,
+                                                count);
                                 case SINGLE ->
-                                        job.run(topic, folder, task, single, alone, texts.size());
-                            });
+                                        job.run(
+                                                topic, folder, task, single, alone, capacity,
+                                                count);
+                                case MAP ->
+                                        job.run(
+                                                topic,
+                                                folder,
+                                                task,
+                                                map,
+                                                mapped,
+                                                mapped.minimumCapacity(),
+                                                count);
+                            };
+                    report.add(mode, round, turn);
                 }
                 screen.clearStatus();
                 report.round(round);
@@ -116,13 +139,13 @@ final class Bench {
         }
     }
 
-    private String describe(List<TokenizedText> texts) {
+    private String describe(List<ModelInput> texts) {
         return String.format(
                 Locale.ROOT,
                 "%,d texts a turn, %.1f tokens on average, at most %d; medians of %d rounds",
                 texts.size(),
-                texts.stream().mapToInt(TokenizedText::length).average().orElse(0),
-                texts.stream().mapToInt(TokenizedText::length).max().orElse(0),
+                texts.stream().mapToInt(input -> input.text().length()).average().orElse(0),
+                texts.stream().mapToInt(input -> input.text().length()).max().orElse(0),
                 settings.rounds());
     }
 
@@ -132,7 +155,7 @@ final class Bench {
         if (settings.records() != null) {
             records = settings.records();
         } else {
-            List<TokenizedText> trial = raw.tokenize(mixed(CALIBRATION_TEXTS));
+            List<ModelInput> trial = raw.tokenize(mixed(CALIBRATION_TEXTS));
             raw.run(trial);
             records =
                     (int)
@@ -158,7 +181,7 @@ final class Bench {
 
     private void preload(String bootstrapServers, String topic, List<String> texts)
             throws Exception {
-        new Topics(topic, topic, topic, topic)
+        new Topics(topic, Map.of(), topic)
                 .create(bootstrapServers, settings.parallelism(), Map.of());
         Map<String, Object> properties =
                 Map.of(
@@ -179,7 +202,8 @@ final class Bench {
                                         topic,
                                         i % settings.parallelism(),
                                         id.getBytes(StandardCharsets.UTF_8),
-                                        Feeder.encode(id, text, System.currentTimeMillis()))));
+                                        Feeder.encode(
+                                                id, text, false, System.currentTimeMillis()))));
             }
             for (Future<?> one : sent) {
                 one.get();

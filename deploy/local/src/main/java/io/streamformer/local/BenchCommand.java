@@ -27,10 +27,12 @@ import picocli.CommandLine.Option;
                     + " by as many threads; neither Flink nor Kafka, neither tokenizer nor decoder",
             "  end to end           texts that lie ready in a topic, through the job of the demo,"
                     + " to committed results (exactly once)",
-            "  one call per record  the same job with batches of one",
+            "  batches of one       the same job with one row per batch, as many at once as cores",
+            "  one call at a time   the same with one call under way, on all cores: a map function",
             "",
-            "The three take turns, so that each round's ratios come from the same minute; medians"
-                    + " are shown. The first fifth of each turn warms up and is not counted.",
+            "The four take turns, so that each round's ratios come from the same minute; medians"
+                    + " are shown. A whole turn of the job warms the JVM up, and the first fifth of"
+                    + " each turn is not counted either.",
             ""
         },
         footer = {"", "Exit codes: 0 it ran, 1 it failed, 2 bad arguments, 130 Ctrl-C."})
@@ -39,7 +41,7 @@ final class BenchCommand implements Callable<Integer> {
     @Option(
             names = "--texts",
             paramLabel = "FILE",
-            description = "One text per line (default: the demo's sample stream).")
+            description = "One text per line (default: 150 messages of mixed lengths).")
     private Path texts;
 
     @Option(
@@ -113,6 +115,10 @@ final class BenchCommand implements Callable<Integer> {
             Arguments.checkWritable("--json", json);
         }
         DemoBundles chosen = DemoBundles.choose(Arguments.tasks(tasks), bundles);
+        Arguments.check(
+                !chosen.readsPairs(),
+                "the benchmark's texts are no questions with contexts: leave that bundle out",
+                chosen.folders().get(DemoTask.ANSWER));
         Screen screen = Screen.of(System.out, "stdout");
         try (PrintStream jsonOut =
                 json == null
@@ -137,7 +143,7 @@ final class BenchCommand implements Callable<Integer> {
 
     private List<String> readTexts() throws IOException {
         if (texts == null) {
-            return SampleTexts.all();
+            return SampleTexts.ofAllLengths();
         }
         Arguments.checkReadable("--texts", texts);
         List<String> lines = new ArrayList<>();

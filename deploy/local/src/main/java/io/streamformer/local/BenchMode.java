@@ -4,7 +4,8 @@ package io.streamformer.local;
 enum BenchMode {
     RAW("raw ceiling"),
     END_TO_END("end to end"),
-    SINGLE("one call per record");
+    SINGLE("batches of one"),
+    MAP("one call at a time");
 
     private final String label;
 

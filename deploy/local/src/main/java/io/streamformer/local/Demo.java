@@ -105,19 +105,25 @@ final class Demo {
 
     /** A lease of our own: the job joins it, and its counters are the totals. */
     private InferencePipeline load(DemoTask task, Path folder) throws Exception {
-        return screen.step(
-                "Loading the " + task.label() + " model",
-                () -> {
-                    InferencePipeline pipeline =
-                            InferencePipeline.acquire(folder, pipelineOptions());
-                    return new Screen.Step<>(
-                            pipeline.bundle().manifest().name()
-                                    + " "
-                                    + pipeline.bundle().manifest().version()
-                                    + " "
-                                    + pipeline.variant(),
-                            pipeline);
-                });
+        InferencePipeline loaded =
+                screen.step(
+                        "Loading the " + task.label() + " model",
+                        () -> {
+                            InferencePipeline pipeline =
+                                    InferencePipeline.acquire(folder, pipelineOptions());
+                            return new Screen.Step<>(
+                                    pipeline.bundle().manifest().name()
+                                            + " "
+                                            + pipeline.bundle().manifest().version()
+                                            + " "
+                                            + pipeline.variant(),
+                                    pipeline);
+                        });
+        String figures = loaded.bundle().variant(loaded.variant()).figures();
+        if (!figures.isEmpty()) {
+            screen.line("  measured: " + figures);
+        }
+        return loaded;
     }
 
     private PipelineOptions pipelineOptions() {
@@ -193,7 +199,7 @@ final class Demo {
         for (BundleRoute route : StreamformerJob.routes(options.build())) {
             options.set(
                     "model." + route.name() + ".results-topic",
-                    topics.resultsOf(DemoTask.ofManifest(route.task())));
+                    topics.resultsOf(DemoTask.of(route.task())));
         }
         return options.build();
     }

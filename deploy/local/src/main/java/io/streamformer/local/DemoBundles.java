@@ -21,9 +21,10 @@ record DemoBundles(Map<DemoTask, Path> folders) {
     }
 
     /**
-     * The built-in bundles of the wanted tasks, each replaced by a given one for the same task.
+     * The given bundles, and for tasks without one those that come with Streamformer.
      *
-     * @param wanted empty wants every task
+     * @param wanted empty wants the tasks of the given bundles, and where a built-in bundle serves
+     *     each of those also the tasks of all built-in ones
      */
     static DemoBundles choose(Set<DemoTask> wanted, List<Path> given) {
         Map<DemoTask, Path> chosen = new EnumMap<>(DemoTask.class);
@@ -47,8 +48,10 @@ record DemoBundles(Map<DemoTask, Path> folders) {
                                 + task.label());
             }
         }
+        boolean familiar = chosen.keySet().stream().allMatch(task -> task.defaultBundle() != null);
         for (DemoTask task : DemoTask.values()) {
-            if (wanted.isEmpty() || wanted.contains(task)) {
+            boolean besides = wanted.isEmpty() && familiar && task.defaultBundle() != null;
+            if (besides || wanted.contains(task)) {
                 chosen.computeIfAbsent(task, DemoBundles::builtIn);
             }
         }
@@ -62,19 +65,16 @@ record DemoBundles(Map<DemoTask, Path> folders) {
                             + folder
                             + ": build one with streamformer-export export");
         }
-        String task = Bundle.read(folder).manifest().task().id();
-        DemoTask known = DemoTask.ofManifest(task);
-        if (known == null) {
-            throw new UsageException(
-                    "The demo runs text-classification and translation, seen "
-                            + task
-                            + " in "
-                            + folder);
-        }
-        return known;
+        return DemoTask.of(Bundle.read(folder).manifest().task());
     }
 
     private static Path builtIn(DemoTask task) {
+        if (task.defaultBundle() == null) {
+            throw new UsageException(
+                    "No bundle for "
+                            + task.label()
+                            + " comes with Streamformer: give one with --bundle");
+        }
         Path folder =
                 Path.of(
                         System.getProperty(HOME, ""),
@@ -90,6 +90,11 @@ record DemoBundles(Map<DemoTask, Path> folders) {
                             + ": give one with --bundle, or leave the task out with --tasks");
         }
         return folder;
+    }
+
+    /** True where a line is a question and its context. */
+    boolean readsPairs() {
+        return folders.containsKey(DemoTask.ANSWER);
     }
 
     List<String> paths() {

@@ -27,7 +27,7 @@ import picocli.CommandLine.Option;
                     + " the topics text-events, text-sentiment, text-translations and"
                     + " text-dead-letters, sends texts to the first and prints what comes back"
                     + " from the others (read_committed). Without --file or --stdin it sends a"
-                    + " sample stream of messages until Ctrl-C.",
+                    + " sample stream of messages until Ctrl-C. With --bundle any task runs.",
             ""
         },
         footer = {
@@ -35,15 +35,23 @@ import picocli.CommandLine.Option;
             "Results appear when Flink commits a checkpoint: the latency that the totals show is"
                     + " mostly the wait for it (--checkpoint-interval).",
             "",
-            "A line of --output is a JSON object: id (the line's number), text,"
-                    + " sentiment{label,score}, translation{text,language}, models{name, version,"
-                    + " variant, hash}, truncated; or dead_letter{stage,reason,tasks} for what has"
-                    + " no answer.",
+            "With a bundle for questions a line is the question, a tab and the context.",
+            "",
+            "A line of --output is a JSON object: id (the line's number), text, the answers of"
+                    + " the tasks, models{name, version, variant, hash}, truncated; or"
+                    + " dead_letter{stage,reason,tasks} for what has no answer. Answers:"
+                    + " sentiment{label,score} (any text classification; with scores{} where"
+                    + " several labels may be right or it is a regression),"
+                    + " entities[{label,score,text,start,end}], answer{text,score,start,end},"
+                    + " embedding[numbers], translation{text,language}, and summary, generation"
+                    + " or continuation{text,score}. start and end count characters (code"
+                    + " points).",
             "",
             "Examples:",
             "  streamformer demo",
             "  streamformer demo --file in.txt --output out.jsonl",
             "  echo 'What a day!' | streamformer demo --stdin --tasks translation",
+            "  streamformer demo --bundle my-entities --file in.txt",
             "",
             "Exit codes: 0 every line has its outcome, 1 it failed, 2 bad arguments, 130 Ctrl-C."
         })
@@ -77,14 +85,19 @@ final class DemoCommand implements Callable<Integer> {
             names = "--tasks",
             split = ",",
             paramLabel = "TASK",
-            description = "sentiment, translation, or both with a comma (default: both).")
+            description =
+                    "sentiment, translation, or a task of a given bundle: entities, answer,"
+                            + " embedding, summary, generation, continuation; several with commas"
+                            + " (default: those of the given bundles, with sentiment and"
+                            + " translation where only these are given).")
     private List<String> tasks = List.of();
 
     @Option(
             names = "--bundle",
             paramLabel = "FOLDER",
             description =
-                    "Use this bundle in place of the built-in one for its task; may be repeated.")
+                    "Use this bundle, in place of the built-in one where its task has one; may be"
+                            + " repeated.")
     private List<Path> bundles = List.of();
 
     @Option(
@@ -134,7 +147,7 @@ final class DemoCommand implements Callable<Integer> {
     @Option(
             names = "--beams",
             paramLabel = "N",
-            description = "Beams of the translation, 1 is greedy (default: the bundle's).")
+            description = "Beams of what is generated, 1 is greedy (default: the bundle's).")
     private Integer beams;
 
     @Option(
@@ -167,27 +180,27 @@ final class DemoCommand implements Callable<Integer> {
                 new Demo.Settings(
                         chosen,
                         bootstrapServers,
-                        Topics.prefixed(topicPrefix),
+                        Topics.prefixed(topicPrefix, chosen.folders().keySet()),
                         parallelism,
                         parsedDevice,
                         beams,
                         Duration.ofMillis(checkpointInterval));
         Screen screen =
                 isStdout() ? Screen.of(System.err, "stderr") : Screen.of(System.out, "stdout");
-        try (LineSource source = source();
+        try (LineSource source = source(chosen.readsPairs());
                 ResultWriter writer = ResultWriter.open(output, input.stdin)) {
             return new Demo(settings, source, writer, screen, input.stdin).run();
         }
     }
 
-    private LineSource source() throws IOException {
+    private LineSource source(boolean pairs) throws IOException {
         if (input.file != null) {
             return new Lines(new FileInputStream(input.file.toFile()), Demo.MAX_LINE_BYTES);
         }
         if (input.stdin) {
             return new Lines(System.in, Demo.MAX_LINE_BYTES);
         }
-        return new SampleTexts(rate, events == null ? Long.MAX_VALUE : events);
+        return new SampleTexts(rate, events == null ? Long.MAX_VALUE : events, pairs);
     }
 
     private void checkFiles() {

@@ -1,20 +1,55 @@
 package io.streamformer.local;
 
+import io.streamformer.bundle.Task;
+import io.streamformer.schemas.Answer;
+import io.streamformer.schemas.Classification;
+import io.streamformer.schemas.Embedding;
+import io.streamformer.schemas.Entities;
+import io.streamformer.schemas.GeneratedText;
+import io.streamformer.schemas.Translation;
 import java.util.Arrays;
 import java.util.stream.Collectors;
+import org.apache.avro.specific.SpecificRecordBase;
 
 /** A task of the demo, under the user's name and the manifest's. */
-enum DemoTask {
-    SENTIMENT("sentiment", "text-classification", "sentiment-en"),
-    TRANSLATION("translation", "translation", "translation-en-fr");
+public enum DemoTask {
+    SENTIMENT(
+            "sentiment",
+            Task.TEXT_CLASSIFICATION,
+            "text-sentiment",
+            Classification.class,
+            "sentiment-en"),
+    ENTITIES("entities", Task.TOKEN_CLASSIFICATION, "text-entities", Entities.class, null),
+    ANSWER("answer", Task.QUESTION_ANSWERING, "text-answers", Answer.class, null),
+    EMBEDDING("embedding", Task.FEATURE_EXTRACTION, "text-embeddings", Embedding.class, null),
+    TRANSLATION(
+            "translation",
+            Task.TRANSLATION,
+            "text-translations",
+            Translation.class,
+            "translation-en-fr"),
+    SUMMARY("summary", Task.SUMMARIZATION, "text-summaries", GeneratedText.class, null),
+    GENERATION(
+            "generation", Task.TEXT2TEXT_GENERATION, "text-generations", GeneratedText.class, null),
+    CONTINUATION(
+            "continuation", Task.TEXT_GENERATION, "text-continuations", GeneratedText.class, null);
 
     private final String label;
-    private final String manifestTask;
+    private final Task task;
+    private final String topic;
+    private final Class<? extends SpecificRecordBase> recordClass;
     private final String defaultBundle;
 
-    DemoTask(String label, String manifestTask, String defaultBundle) {
+    DemoTask(
+            String label,
+            Task task,
+            String topic,
+            Class<? extends SpecificRecordBase> recordClass,
+            String defaultBundle) {
         this.label = label;
-        this.manifestTask = manifestTask;
+        this.task = task;
+        this.topic = topic;
+        this.recordClass = recordClass;
         this.defaultBundle = defaultBundle;
     }
 
@@ -23,22 +58,35 @@ enum DemoTask {
         return label;
     }
 
-    /** The name in a bundle's manifest. */
-    String manifestTask() {
-        return manifestTask;
+    /** The topic of its answers, without a prefix. */
+    String topic() {
+        return topic;
     }
 
-    /** Folder of the bundle that comes with Streamformer. */
+    /** The record of its answers. */
+    public Class<? extends SpecificRecordBase> recordClass() {
+        return recordClass;
+    }
+
+    /** Folder of the bundle that comes with Streamformer; null where none does. */
     String defaultBundle() {
         return defaultBundle;
     }
 
-    /** The task of this manifest name, or null. */
-    static DemoTask ofManifest(String manifestTask) {
+    /** The task of a bundle. */
+    public static DemoTask of(Task task) {
         return Arrays.stream(values())
-                .filter(task -> task.manifestTask.equals(manifestTask))
+                .filter(known -> known.task == task)
                 .findFirst()
-                .orElse(null);
+                .orElseThrow(() -> new IllegalStateException(task + " is not shown: a bug"));
+    }
+
+    /** The task of this name in a manifest. */
+    static DemoTask ofManifest(String id) {
+        return Arrays.stream(values())
+                .filter(known -> known.task.id().equals(id))
+                .findFirst()
+                .orElseThrow(() -> new IllegalStateException(id + " is not shown: a bug"));
     }
 
     /** The task of this name on the command line. */
@@ -51,12 +99,12 @@ enum DemoTask {
                                 new UsageException(
                                         "--tasks takes "
                                                 + names()
-                                                + " or both with a comma, seen '"
+                                                + ", several with commas, seen '"
                                                 + label
                                                 + "'"));
     }
 
     private static String names() {
-        return Arrays.stream(values()).map(DemoTask::label).collect(Collectors.joining(" or "));
+        return Arrays.stream(values()).map(DemoTask::label).collect(Collectors.joining(", "));
     }
 }

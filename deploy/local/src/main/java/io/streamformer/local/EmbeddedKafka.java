@@ -106,6 +106,8 @@ public final class EmbeddedKafka implements AutoCloseable {
                 Map.entry("share.coordinator.state.topic.replication.factor", "1"),
                 Map.entry("share.coordinator.state.topic.min.isr", "1"),
                 Map.entry("message.max.bytes", Integer.toString(MAX_RECORD_BYTES)),
+                // By their own time, events may be years old: Kafka would delete them unread.
+                Map.entry("log.retention.ms", "-1"),
                 // Threads and buffers for one user, not for a fleet.
                 Map.entry("num.network.threads", "1"),
                 Map.entry("num.io.threads", "2"),

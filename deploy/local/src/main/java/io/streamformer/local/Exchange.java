@@ -55,7 +55,14 @@ final class Exchange implements AutoCloseable {
         this.receiver = receiver;
         this.book = new EventBook(tasks, EVENTS_UNDER_WAY, BYTES_UNDER_WAY);
         this.reader = new ReplyReader(bootstrapServers, topics, run);
-        this.feeder = new Feeder(bootstrapServers, topics.events(), run, book, this::deliver);
+        this.feeder =
+                new Feeder(
+                        bootstrapServers,
+                        topics.events(),
+                        run,
+                        tasks.contains(DemoTask.ANSWER),
+                        book,
+                        this::deliver);
     }
 
     /**

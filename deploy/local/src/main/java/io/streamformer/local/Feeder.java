@@ -32,11 +32,23 @@ final class Feeder implements AutoCloseable {
     private final KafkaProducer<byte[], byte[]> producer;
     private final String topic;
     private final byte[] run;
+    private final boolean pairs;
     private final EventBook book;
     private final Refused refused;
     private volatile IOException failure;
 
-    Feeder(String bootstrapServers, String topic, String run, EventBook book, Refused refused) {
+    /**
+     * A feeder.
+     *
+     * @param pairs whether a line is split at its first tab, into a text and its pair
+     */
+    Feeder(
+            String bootstrapServers,
+            String topic,
+            String run,
+            boolean pairs,
+            EventBook book,
+            Refused refused) {
         this.producer =
                 new KafkaProducer<>(
                         Map.of(
@@ -47,6 +59,7 @@ final class Feeder implements AutoCloseable {
                         new ByteArraySerializer(),
                         new ByteArraySerializer());
         this.topic = topic;
+        this.pairs = pairs;
         this.run = run.getBytes(StandardCharsets.UTF_8);
         this.book = book;
         this.refused = refused;
@@ -88,7 +101,7 @@ final class Feeder implements AutoCloseable {
                                 null,
                                 now,
                                 id.getBytes(StandardCharsets.UTF_8),
-                                encode(id, line.bytes(), now),
+                                encode(id, line.bytes(), pairs, now),
                                 List.of(new RecordHeader(RUN_HEADER, run))),
                         (metadata, error) -> {
                             if (error instanceof RecordTooLargeException) {
@@ -131,22 +144,42 @@ final class Feeder implements AutoCloseable {
      * A TextEvent in Avro's binary form. Strings and bytes look the same there, so a line that is
      * no UTF-8 reaches the job as it is.
      */
-    static byte[] encode(String id, byte[] text, long timestamp) throws IOException {
-        ByteArrayOutputStream out = new ByteArrayOutputStream(text.length + 64);
+    static byte[] encode(String id, byte[] line, boolean pairs, long timestamp) throws IOException {
+        ByteArrayOutputStream out = new ByteArrayOutputStream(line.length + 64);
         BinaryEncoder encoder = EncoderFactory.get().directBinaryEncoder(out, null);
         encoder.writeString(id);
-        encoder.writeBytes(text);
-        for (int field = 0; field < 3; field++) {
-            // text_pair, language, target_language: the null branch of each union.
-            encoder.writeIndex(0);
-            encoder.writeNull();
+        int tab = pairs ? indexOfTab(line) : line.length;
+        encoder.writeBytes(line, 0, tab);
+        if (tab < line.length) {
+            // text_pair: the second branch of its union.
+            encoder.writeIndex(1);
+            encoder.writeBytes(line, tab + 1, line.length - tab - 1);
+        } else {
+            writeNull(encoder);
         }
+        writeNull(encoder); // language
+        writeNull(encoder); // target_language
         encoder.writeLong(timestamp);
         encoder.writeMapStart();
         encoder.setItemCount(0);
         encoder.writeMapEnd();
+        // The fields of later releases have their defaults where a record ends before them.
         encoder.flush();
         return out.toByteArray();
+    }
+
+    private static int indexOfTab(byte[] line) {
+        int i = 0;
+        while (i < line.length && line[i] != '\t') {
+            i++;
+        }
+        return i;
+    }
+
+    /** The first branch of an optional field. */
+    private static void writeNull(BinaryEncoder encoder) throws IOException {
+        encoder.writeIndex(0);
+        encoder.writeNull();
     }
 
     @Override

@@ -6,8 +6,6 @@ import io.streamformer.flink.StreamformerJob;
 import io.streamformer.pipeline.InferencePipeline;
 import io.streamformer.pipeline.PipelineOptions;
 import io.streamformer.pipeline.PipelineStats;
-import io.streamformer.schemas.Classification;
-import io.streamformer.schemas.Translation;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -18,6 +16,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.UUID;
+import org.apache.avro.specific.SpecificRecordBase;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
@@ -50,6 +49,7 @@ final class JobTurn {
      * Runs the job over all events of a topic.
      *
      * @param pipeline a lease on the session that the job will join, for its counters
+     * @param capacity most events under way
      */
     Turn run(
             String eventsTopic,
@@ -57,11 +57,12 @@ final class JobTurn {
             DemoTask task,
             PipelineOptions options,
             InferencePipeline pipeline,
+            int capacity,
             long expected)
             throws Exception {
         String id = UUID.randomUUID().toString().substring(0, 8);
         Topics topics =
-                new Topics(eventsTopic, "bench-" + id, "bench-" + id, "bench-dead-letters-" + id);
+                new Topics(eventsTopic, Map.of(task, "bench-" + id), "bench-dead-letters-" + id);
         // The broker stamps each result as it arrives: commits come in bursts, results do not.
         topics.create(
                 bootstrapServers, parallelism, Map.of("message.timestamp.type", "LogAppendTime"));
@@ -81,6 +82,9 @@ final class JobTurn {
                         .set(JobOptions.DEAD_LETTER_TOPIC, topics.deadLetters())
                         .set(JobOptions.DEVICE, options.device().toString())
                         .set(JobOptions.BATCH_MAX_ROWS, options.maxBatchRows())
+                        .set(JobOptions.RUN_THREADS, options.runThreads())
+                        .set(JobOptions.INTRA_OP_THREADS, options.intraOpThreads())
+                        .set(JobOptions.ASYNC_CAPACITY, capacity)
                         .set(JobOptions.PARALLELISM, parallelism)
                         .set(JobOptions.CHECKPOINT_INTERVAL, Duration.ofSeconds(1))
                         .set(JobOptions.JOB_NAME, "streamformer bench")
@@ -111,8 +115,7 @@ final class JobTurn {
     }
 
     private List<Result> read(String topic, DemoTask task) throws IOException {
-        RecordCodec<Classification> classifications = RecordCodec.of(Classification.class);
-        RecordCodec<Translation> translations = RecordCodec.of(Translation.class);
+        RecordCodec<?> codec = RecordCodec.of(task.recordClass());
         List<Result> results = new ArrayList<>();
         try (KafkaConsumer<byte[], byte[]> consumer =
                 new KafkaConsumer<>(
@@ -134,21 +137,21 @@ final class JobTurn {
             while (!open.isEmpty()) {
                 for (ConsumerRecord<byte[], byte[]> record :
                         consumer.poll(Duration.ofMillis(200))) {
-                    if (task == DemoTask.SENTIMENT) {
-                        Classification answer = classifications.decode(record.value());
-                        results.add(new Result(record.timestamp(), answer.getInputTokens(), 0));
-                    } else {
-                        Translation answer = translations.decode(record.value());
-                        results.add(
-                                new Result(
-                                        record.timestamp(),
-                                        answer.getInputTokens(),
-                                        answer.getOutputTokens()));
-                    }
+                    SpecificRecordBase answer = codec.decode(record.value());
+                    results.add(
+                            new Result(
+                                    record.timestamp(),
+                                    count(answer, "input_tokens"),
+                                    count(answer, "output_tokens")));
                 }
                 open.removeIf(partition -> consumer.position(partition) >= ends.get(partition));
             }
         }
         return results;
+    }
+
+    /** A field of an answer; 0 where the task has none of the name. */
+    private static int count(SpecificRecordBase answer, String field) {
+        return answer.getSchema().getField(field) == null ? 0 : (Integer) answer.get(field);
     }
 }

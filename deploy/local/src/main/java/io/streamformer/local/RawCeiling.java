@@ -3,12 +3,12 @@ package io.streamformer.local;
 import io.streamformer.bundle.Bundle;
 import io.streamformer.bundle.Manifest;
 import io.streamformer.inference.GenerationOptions;
+import io.streamformer.inference.ModelInput;
 import io.streamformer.inference.ModelOptions;
 import io.streamformer.inference.ModelOutput;
 import io.streamformer.inference.ModelRunner;
 import io.streamformer.inference.OrtModel;
 import io.streamformer.pipeline.PipelineOptions;
-import io.streamformer.tokenize.TokenizedText;
 import io.streamformer.tokenize.Tokenizer;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -55,8 +55,10 @@ final class RawCeiling implements AutoCloseable {
                                         / options.intraOpThreads());
     }
 
-    List<TokenizedText> tokenize(List<String> texts) {
-        return texts.stream().map(text -> tokenizer.tokenize(text, null)).toList();
+    List<ModelInput> tokenize(List<String> texts) {
+        return texts.stream()
+                .map(text -> ModelInput.of(tokenizer.tokenize(text, null), generation))
+                .toList();
     }
 
     /** The device that the session runs on. */
@@ -65,8 +67,8 @@ final class RawCeiling implements AutoCloseable {
     }
 
     /** Runs all texts once. */
-    Turn run(List<TokenizedText> texts) throws Exception {
-        List<List<TokenizedText>> batches = batches(texts);
+    Turn run(List<ModelInput> texts) throws Exception {
+        List<List<ModelInput>> batches = batches(texts);
         AtomicInteger next = new AtomicInteger();
         LongAdder written = new LongAdder();
         ExecutorService pool = Executors.newFixedThreadPool(threads);
@@ -90,9 +92,8 @@ final class RawCeiling implements AutoCloseable {
                 thread.get();
             }
             double seconds = (System.nanoTime() - start) / 1e9;
-            long read = texts.stream().mapToLong(TokenizedText::length).sum();
-            long padded =
-                    batches.stream().mapToLong(b -> (long) b.get(0).length() * b.size()).sum();
+            long read = texts.stream().mapToLong(RawCeiling::length).sum();
+            long padded = batches.stream().mapToLong(b -> (long) length(b.get(0)) * b.size()).sum();
             return new Turn(texts.size(), seconds, read, written.sum(), padded, read);
         } finally {
             pool.shutdownNow();
@@ -100,22 +101,26 @@ final class RawCeiling implements AutoCloseable {
     }
 
     /** Longest first, as many rows as the pipeline's limits allow. */
-    private List<List<TokenizedText>> batches(List<TokenizedText> texts) {
-        List<TokenizedText> sorted = new ArrayList<>(texts);
-        sorted.sort(Comparator.comparingInt(TokenizedText::length).reversed());
-        List<List<TokenizedText>> batches = new ArrayList<>();
+    private List<List<ModelInput>> batches(List<ModelInput> texts) {
+        List<ModelInput> sorted = new ArrayList<>(texts);
+        sorted.sort(Comparator.comparingInt(RawCeiling::length).reversed());
+        List<List<ModelInput>> batches = new ArrayList<>();
         for (int from = 0; from < sorted.size(); ) {
             int rows =
                     Math.max(
                             1,
                             Math.min(
                                     options.maxBatchRows(),
-                                    options.maxBatchTokens() / sorted.get(from).length()));
+                                    options.maxBatchTokens() / length(sorted.get(from))));
             int to = Math.min(sorted.size(), from + rows);
             batches.add(sorted.subList(from, to));
             from = to;
         }
         return batches;
+    }
+
+    private static int length(ModelInput input) {
+        return input.text().length();
     }
 
     /** Tokens written up to each row's end token. */

@@ -1,14 +1,13 @@
 package io.streamformer.local;
 
 import io.streamformer.flink.RecordCodec;
-import io.streamformer.schemas.Classification;
 import io.streamformer.schemas.DeadLetter;
-import io.streamformer.schemas.Translation;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.Collection;
-import java.util.List;
+import java.util.EnumMap;
+import java.util.HashMap;
 import java.util.Map;
 import org.apache.kafka.clients.consumer.CloseOptions;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
@@ -22,9 +21,6 @@ import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 /** Reads what the job committed, from the end of the topics at the time it is made. */
 final class ReplyReader implements AutoCloseable {
 
-    private static final RecordCodec<Classification> CLASSIFICATIONS =
-            RecordCodec.of(Classification.class);
-    private static final RecordCodec<Translation> TRANSLATIONS = RecordCodec.of(Translation.class);
     private static final RecordCodec<DeadLetter> DEAD_LETTERS = RecordCodec.of(DeadLetter.class);
 
     /** Receives the outcomes of this run. */
@@ -33,11 +29,17 @@ final class ReplyReader implements AutoCloseable {
     }
 
     private final KafkaConsumer<byte[], byte[]> consumer;
-    private final Topics topics;
+    private final Map<String, DemoTask> tasks = new HashMap<>();
+    private final Map<DemoTask, RecordCodec<?>> codecs = new EnumMap<>(DemoTask.class);
     private final String run;
 
     ReplyReader(String bootstrapServers, Topics topics, String run) {
-        this.topics = topics;
+        topics.results()
+                .forEach(
+                        (task, topic) -> {
+                            tasks.put(topic, task);
+                            codecs.put(task, RecordCodec.of(task.recordClass()));
+                        });
         this.run = run;
         this.consumer =
                 new KafkaConsumer<>(
@@ -54,7 +56,7 @@ final class ReplyReader implements AutoCloseable {
                         new ByteArrayDeserializer(),
                         new ByteArrayDeserializer());
         Collection<TopicPartition> partitions =
-                List.of(topics.sentiment(), topics.translations(), topics.deadLetters()).stream()
+                topics.outcomes().stream()
                         .flatMap(topic -> consumer.partitionsFor(topic).stream())
                         .map(info -> new TopicPartition(info.topic(), info.partition()))
                         .toList();
@@ -85,13 +87,10 @@ final class ReplyReader implements AutoCloseable {
     }
 
     private Reply decode(ConsumerRecord<byte[], byte[]> record) throws IOException {
-        if (record.topic().equals(topics.sentiment())) {
-            return new Reply.Classified(CLASSIFICATIONS.decode(record.value()));
-        }
-        if (record.topic().equals(topics.translations())) {
-            return new Reply.Translated(TRANSLATIONS.decode(record.value()));
-        }
-        return new Reply.Dead(DEAD_LETTERS.decode(record.value()));
+        DemoTask task = tasks.get(record.topic());
+        return task == null
+                ? new Reply.Dead(DEAD_LETTERS.decode(record.value()))
+                : new Reply.Answered(task, codecs.get(task).decode(record.value()));
     }
 
     /** Ends {@link #read} from another thread. */

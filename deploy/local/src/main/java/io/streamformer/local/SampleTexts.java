@@ -10,12 +10,17 @@ import java.util.List;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
 
-/** A stream of messages as people write them: a fixed collection, shuffled, at a steady pace. */
+/**
+ * A stream of short messages and captions, which is what the built-in translation model was trained
+ * on: a fixed collection, shuffled, at a steady pace.
+ */
 final class SampleTexts implements LineSource {
 
-    private static final String RESOURCE = "sample-texts.txt";
+    private static final String MESSAGES = "sample-texts.txt";
+    private static final String QUESTIONS = "sample-questions.txt";
+    private static final String ALL_LENGTHS = "bench-texts.txt";
 
-    private final List<String> texts = new ArrayList<>(all());
+    private final List<String> texts;
     private final Random random = new Random(1);
     private final long nanosBetween;
     private final long count;
@@ -27,15 +32,21 @@ final class SampleTexts implements LineSource {
      *
      * @param perSecond pace
      * @param count how many; the collection starts over when it is used up
+     * @param pairs whether to give questions with their contexts
      */
-    SampleTexts(double perSecond, long count) {
+    SampleTexts(double perSecond, long count, boolean pairs) {
+        this.texts = new ArrayList<>(read(pairs ? QUESTIONS : MESSAGES));
         this.nanosBetween = (long) (1e9 / perSecond);
         this.count = count;
     }
 
-    /** The collection in its own order. */
-    static List<String> all() {
-        try (InputStream in = SampleTexts.class.getResourceAsStream(RESOURCE)) {
+    /** Messages, captions and reviews of mixed lengths, for a benchmark. */
+    static List<String> ofAllLengths() {
+        return read(ALL_LENGTHS);
+    }
+
+    private static List<String> read(String resource) {
+        try (InputStream in = SampleTexts.class.getResourceAsStream(resource)) {
             return new String(in.readAllBytes(), StandardCharsets.UTF_8)
                     .lines()
                     .filter(line -> !line.isBlank())

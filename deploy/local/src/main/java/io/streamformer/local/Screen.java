@@ -1,9 +1,11 @@
 package io.streamformer.local;
 
+import io.streamformer.schemas.Classification;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.util.Locale;
 import java.util.concurrent.Callable;
+import org.apache.avro.specific.SpecificRecordBase;
 
 /**
  * What the user sees: steps, events and a line of totals that stays at the bottom of a terminal;
@@ -136,25 +138,26 @@ final class Screen {
         StringBuilder answers = new StringBuilder();
         int used = 8;
         for (Reply reply : event.replies().values()) {
-            if (reply instanceof Reply.Classified classified) {
-                String label = classified.answer().getLabel();
-                String words =
-                        String.format(
-                                Locale.ROOT, "%-8s %.2f", label, classified.answer().getScore());
-                used += words.length();
-                answers.append(paint(styleOf(label), words));
-            } else if (reply instanceof Reply.Translated translated) {
+            if (reply instanceof Reply.Answered answered) {
                 if (!answers.isEmpty()) {
                     answers.append("  ");
                     used += 2;
                 }
-                answers.append(cut(printable(translated.answer().getText()), columns - used));
+                String words = cut(printable(AnswerWords.of(answered.answer())), columns - used);
+                used += words.codePointCount(0, words.length());
+                answers.append(paint(answered.answer(), words));
             }
         }
         if (!answers.isEmpty()) {
             block.append(System.lineSeparator()).append("        ").append(answers);
         }
         line(block.toString());
+    }
+
+    private String paint(SpecificRecordBase answer, String words) {
+        return answer instanceof Classification classification
+                ? paint(styleOf(classification.getLabel()), words)
+                : words;
     }
 
     private static Style styleOf(String label) {

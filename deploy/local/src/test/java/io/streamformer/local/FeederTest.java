@@ -17,7 +17,7 @@ class FeederTest {
     @Test
     void writesWhatAvroReads() throws IOException {
         String text = "Déjà vu \uD83D\uDE00\u0000";
-        TextEvent event = codec.decode(Feeder.encode("42", text.getBytes(UTF_8), 1234));
+        TextEvent event = codec.decode(Feeder.encode("42", text.getBytes(UTF_8), false, 1234));
         assertThat(event)
                 .isEqualTo(
                         TextEvent.newBuilder()
@@ -28,8 +28,21 @@ class FeederTest {
     }
 
     @Test
+    void splitsAQuestionFromItsContextAtTheFirstTab() throws IOException {
+        byte[] line = "Où ?\tIci.\tOui.".getBytes(UTF_8);
+        TextEvent pair = codec.decode(Feeder.encode("1", line, true, 0));
+        assertThat(pair.getText()).isEqualTo("Où ?");
+        assertThat(pair.getTextPair()).isEqualTo("Ici.\tOui.");
+        TextEvent text = codec.decode(Feeder.encode("1", line, false, 0));
+        assertThat(text.getText()).isEqualTo("Où ?\tIci.\tOui.");
+        assertThat(text.getTextPair()).isNull();
+        assertThat(codec.decode(Feeder.encode("1", new byte[] {'a'}, true, 0)).getTextPair())
+                .isNull();
+    }
+
+    @Test
     void leavesBrokenTextForTheJobToRefuse() throws IOException {
-        byte[] record = Feeder.encode("1", new byte[] {'a', (byte) 0xff}, 0);
+        byte[] record = Feeder.encode("1", new byte[] {'a', (byte) 0xff}, true, 0);
         assertThatThrownBy(() -> codec.decode(record))
                 .isInstanceOf(IOException.class)
                 .hasMessageContaining("UTF-8");

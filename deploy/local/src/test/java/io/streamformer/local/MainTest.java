@@ -44,11 +44,14 @@ class MainTest {
                 "demo --bogus                         | Unknown option: '--bogus'",
                 "demo extra                           | Unmatched argument at index 1: 'extra'",
                 "demo --file x --stdin                | mutually exclusive",
-                "demo --file nowhere.txt              | --file is a file that exists, seen nowhere.txt",
+                "demo --file nowhere.txt              | --file is a file that exists, seen"
+                        + " nowhere.txt",
                 "demo --file .                        | --file is a file, not a folder",
                 "demo --output nowhere/out            | --output is in a folder that exists",
                 "demo --output .                      | --output is a file, not a folder",
-                "demo --tasks sentiment,parsing       | --tasks takes sentiment or translation",
+                "demo --tasks sentiment,parsing       | --tasks takes sentiment, entities, answer",
+                "demo --tasks entities                | No bundle for entities comes with"
+                        + " Streamformer",
                 "demo --parallelism 0                 | --parallelism is 1 to 128, seen 0",
                 "demo --parallelism two               | 'two' is not an int",
                 "demo --beams 0                       | --beams is 1 to 16, seen 0",
