@@ -13,7 +13,7 @@ import org.junit.jupiter.api.extension.ExtendWith;
 @ExtendWith(LocalStack.Extension.class)
 class RecoveryITCase {
 
-    private static final int EVENTS = 6_000;
+    private static final int EVENTS = 5_000;
 
     private final LocalStack stack;
 
@@ -28,25 +28,22 @@ class RecoveryITCase {
                         stack,
                         List.of(TestBundles.TINY_SENTIMENT, TestBundles.TINY_TRANSLATION),
                         options -> {})) {
-            List<Future<?>> sent =
-                    IntStream.range(0, EVENTS)
-                            .<Future<?>>mapToObj(
-                                    i -> job.sendLater("event-" + i, "Message number " + i + "."))
-                            .toList();
-            for (Future<?> one : sent) {
-                one.get();
-            }
-            // Some are committed, some are written and not committed, most are under way.
+            int sent = send(job, 0, EVENTS);
+            // Some are committed, some are written and not committed, some are under way.
             job.await(500);
-            awaitUncommitted(job);
+            while (!hasUncommitted(job)) {
+                assertThat(job.job().hasEnded()).isFalse();
+                sent = send(job, sent, EVENTS / 10);
+            }
             stack.cluster().miniCluster().terminateTaskManager(0).get();
             stack.cluster().miniCluster().startTaskManager();
+            sent = send(job, sent, EVENTS / 10);
 
-            job.await(2 * EVENTS);
+            job.await(2 * sent);
 
             assertThat(attempts(job)).as("the job was restarted").isGreaterThan(0);
             List<TestJob.Outcome> committed = job.readAll("read_committed");
-            assertThat(committed).hasSize(2 * EVENTS);
+            assertThat(committed).hasSize(2 * sent);
             assertThat(committed).extracting(TestJob::identity).doesNotHaveDuplicates();
             assertThat(job.readAll("read_uncommitted").size() - committed.size())
                     .as("results that were written and aborted")
@@ -54,11 +51,22 @@ class RecoveryITCase {
         }
     }
 
-    /** Waits for a moment at which results lie in a transaction that is still open. */
-    private static void awaitUncommitted(TestJob job) throws Exception {
-        while (job.readAll("read_uncommitted").size() <= job.readAll("read_committed").size()) {
-            assertThat(job.job().hasEnded()).isFalse();
+    /** Sends so many further events; says how many there are then. */
+    private static int send(TestJob job, int from, int count) throws Exception {
+        List<Future<?>> sent =
+                IntStream.range(from, from + count)
+                        .<Future<?>>mapToObj(
+                                i -> job.sendLater("event-" + i, "Message number " + i + "."))
+                        .toList();
+        for (Future<?> one : sent) {
+            one.get();
         }
+        return from + count;
+    }
+
+    /** True where results lie in a transaction that is still open. */
+    private static boolean hasUncommitted(TestJob job) throws Exception {
+        return job.readAll("read_uncommitted").size() > job.readAll("read_committed").size();
     }
 
     private int attempts(TestJob job) throws Exception {

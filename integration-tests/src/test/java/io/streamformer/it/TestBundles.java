@@ -25,7 +25,7 @@ final class TestBundles {
 
     private TestBundles() {}
 
-    private static Path tiny(String name) {
+    static Path tiny(String name) {
         return HOME.resolve("operator/src/test/resources/bundles").resolve(name);
     }
 

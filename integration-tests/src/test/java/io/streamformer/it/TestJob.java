@@ -2,23 +2,25 @@ package io.streamformer.it;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 
+import io.streamformer.bundle.Bundle;
 import io.streamformer.flink.JobOptions;
 import io.streamformer.flink.RecordCodec;
 import io.streamformer.flink.StreamformerJob;
+import io.streamformer.local.DemoTask;
 import io.streamformer.local.EmbeddedKafka;
 import io.streamformer.local.RunningJob;
 import io.streamformer.local.Topics;
-import io.streamformer.schemas.Classification;
 import io.streamformer.schemas.DeadLetter;
 import io.streamformer.schemas.TextEvent;
-import io.streamformer.schemas.Translation;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.Future;
 import java.util.function.Consumer;
@@ -45,7 +47,7 @@ final class TestJob implements AutoCloseable {
     /**
      * A record that came back.
      *
-     * @param value a Classification, a Translation or a DeadLetter
+     * @param value the record of a task, or a DeadLetter
      */
     record Outcome(ConsumerRecord<byte[], byte[]> record, String key, SpecificRecordBase value) {}
 
@@ -73,7 +75,11 @@ final class TestJob implements AutoCloseable {
     static TestJob start(LocalStack stack, List<Path> bundles, Consumer<JobOptions.Builder> more)
             throws Exception {
         String prefix = "it-" + UUID.randomUUID().toString().substring(0, 8) + "-";
-        Topics topics = Topics.prefixed(prefix);
+        Set<DemoTask> tasks = EnumSet.noneOf(DemoTask.class);
+        for (Path bundle : bundles) {
+            tasks.add(taskOf(bundle));
+        }
+        Topics topics = Topics.prefixed(prefix, tasks);
         topics.create(stack.bootstrapServers(), 2, Map.of());
         JobOptions.Builder options =
                 JobOptions.builder()
@@ -88,16 +94,18 @@ final class TestJob implements AutoCloseable {
                                 new MemorySize(EmbeddedKafka.MAX_RECORD_BYTES / 2))
                         .set(JobOptions.CHECKPOINT_INTERVAL, Duration.ofMillis(200));
         for (Path bundle : bundles) {
-            boolean classifies =
-                    TestBundles.manifest(bundle).get("task").asText().equals("text-classification");
             options.set(
                     "model." + TestBundles.manifest(bundle).get("name").asText() + ".results-topic",
-                    classifies ? topics.sentiment() : topics.translations());
+                    topics.resultsOf(taskOf(bundle)));
         }
         more.accept(options);
         StreamExecutionEnvironment environment = stack.cluster().environment();
         StreamformerJob.build(environment, options.build());
         return new TestJob(stack.bootstrapServers(), topics, stack.cluster().submit(environment));
+    }
+
+    private static DemoTask taskOf(Path bundle) {
+        return DemoTask.of(Bundle.read(bundle).manifest().task());
     }
 
     RunningJob job() {
@@ -118,6 +126,13 @@ final class TestJob implements AutoCloseable {
                         .setTimestamp(Instant.ofEpochMilli(1_700_000_000_000L))
                         .build();
         return sendRaw(id, RecordCodec.of(TextEvent.class).encode(event));
+    }
+
+    /** Sends a pair of texts under its id. */
+    void sendPair(String id, String text, String textPair) throws Exception {
+        TextEvent event =
+                TextEvent.newBuilder().setId(id).setText(text).setTextPair(textPair).build();
+        sendRaw(id, RecordCodec.of(TextEvent.class).encode(event)).get();
     }
 
     /** Sends bytes under a key. */
@@ -181,8 +196,7 @@ final class TestJob implements AutoCloseable {
                         new ByteArrayDeserializer(),
                         new ByteArrayDeserializer());
         List<TopicPartition> partitions = new ArrayList<>();
-        for (String topic :
-                List.of(topics.sentiment(), topics.translations(), topics.deadLetters())) {
+        for (String topic : topics.outcomes()) {
             consumer.partitionsFor(topic)
                     .forEach(info -> partitions.add(new TopicPartition(topic, info.partition())));
         }
@@ -193,11 +207,9 @@ final class TestJob implements AutoCloseable {
 
     private Outcome outcome(ConsumerRecord<byte[], byte[]> record) throws Exception {
         Class<? extends SpecificRecordBase> type =
-                record.topic().equals(topics.sentiment())
-                        ? Classification.class
-                        : record.topic().equals(topics.translations())
-                                ? Translation.class
-                                : DeadLetter.class;
+                topics.taskOf(record.topic())
+                        .<Class<? extends SpecificRecordBase>>map(DemoTask::recordClass)
+                        .orElse(DeadLetter.class);
         return new Outcome(
                 record,
                 record.key() == null ? null : new String(record.key(), UTF_8),
@@ -206,7 +218,7 @@ final class TestJob implements AutoCloseable {
 
     /** What keeps outcomes of the same event and task apart from all others. */
     static String identity(Outcome outcome) {
-        String task = outcome.value().getClass().getSimpleName();
+        String task = outcome.value().getClass().getSimpleName() + outcome.record().topic();
         if (outcome.value() instanceof DeadLetter letter) {
             task = String.valueOf(letter.getTask());
         }
