@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,10 +18,13 @@ CONTRIB_DOMAIN = "com.microsoft"
 CONTRIB_OPERATORS = frozenset(
     {
         "BiasGelu",
+        "DynamicQuantizeMatMul",
+        "FastGelu",
         "FusedMatMul",
         "MatMulIntegerToFloat",
         "MultiHeadAttention",
         "SkipLayerNormalization",
+        "SkipSimplifiedLayerNormalization",
     }
 )
 
@@ -28,6 +32,7 @@ FLOAT = TensorProto.FLOAT
 DOUBLE = TensorProto.DOUBLE
 INT64 = TensorProto.INT64
 INT32 = TensorProto.INT32
+UINT32 = TensorProto.UINT32
 BOOL = TensorProto.BOOL
 
 
@@ -58,6 +63,7 @@ class Graph:
         self.nodes: list[onnx.NodeProto] = []
         self.inputs: list[Value] = []
         self.outputs: list[Value] = []
+        self._typed: list[Value] = []
         self._initializers: dict[str, onnx.TensorProto] = {}
         if parent is None:
             self._constants: dict[tuple[str, tuple[int, ...], bytes], str] = {}
@@ -108,15 +114,27 @@ class Graph:
         """A 0-d float32 constant."""
         return self.constant(value, np.float32)
 
-    def op(self, operator: str, *inputs: str, outputs: int = 1, **attributes: object):
+    def op(
+        self,
+        operator: str,
+        *inputs: str,
+        outputs: int = 1,
+        without: Sequence[int] = (),
+        **attributes: object,
+    ):
         """Adds a node; returns its output's name, or a tuple of names when `outputs` > 1.
 
-        An empty input name leaves an optional input out.
+        An empty input name leaves an optional input out; `without` are outputs to leave out.
         """
-        names = [self._fresh(operator) for _ in range(outputs)]
+        names = ["" if i in without else self._fresh(operator) for i in range(outputs)]
         domain = CONTRIB_DOMAIN if operator in CONTRIB_OPERATORS else ""
         self.nodes.append(helper.make_node(operator, inputs, names, domain=domain, **attributes))
-        return names[0] if outputs == 1 else tuple(names)
+        return names[0] if outputs == 1 else tuple(name for name in names if name)
+
+    def typed(self, value: str, type: int, rank: int) -> str:
+        """Tells the type of a value that ONNX Runtime cannot infer."""
+        self._typed.append(Value(value, type, (None,) * rank))
+        return value
 
     def subgraph(self, name: str) -> Graph:
         return Graph(name, self)
@@ -159,6 +177,55 @@ class Graph:
         )
         return outputs
 
+    def branch(
+        self,
+        condition: str,
+        then: Callable[[Graph], Sequence[str]],
+        otherwise: Sequence[str],
+        types: Sequence[tuple[int, int]],
+        *,
+        name: str,
+    ) -> list[str]:
+        """An If: what `then` adds and returns, or the values `otherwise`; `types` are (element
+        type, rank)."""
+        bodies = []
+        for side, results in (("then", then), ("else", lambda _: otherwise)):
+            inner = self.subgraph(f"{name}.{side}")
+            for result, (type_, rank) in zip(results(inner), types, strict=True):
+                inner.output(self._fresh("result"), result, type_, (None,) * rank)
+            bodies.append(inner._proto())
+        outputs = [self._fresh("chosen") for _ in types]
+        self.nodes.append(
+            helper.make_node(
+                "If",
+                [condition],
+                outputs,
+                name=name,
+                then_branch=bodies[0],
+                else_branch=bodies[1],
+            )
+        )
+        return outputs
+
+    @contextmanager
+    def only(self) -> Iterator[list[str]]:
+        """Adds of the nodes inside only those that the values need that the list is given, and
+        their weights."""
+        first, weights = len(self.nodes), set(self._initializers)
+        wanted: list[str] = []
+        yield wanted
+        needed, kept = set(wanted), []
+        for node in reversed(self.nodes[first:]):
+            if needed.intersection(node.output):
+                needed.update(_read_by(node))
+                kept.append(node)
+        self.nodes[first:] = reversed(kept)
+        left = {name for node in self.nodes for name in node.output}
+        self._typed = [value for value in self._typed if value.name in left]
+        constants = set(self.root._constants.values())
+        for name in self._initializers.keys() - weights - needed - constants:
+            del self._initializers[name]
+
     def model(self, producer_version: str) -> onnx.ModelProto:
         """The finished, checked model; the same calls give the same bytes."""
         model = helper.make_model(
@@ -181,8 +248,17 @@ class Graph:
             [value.proto() for value in self.inputs],
             [value.proto() for value in self.outputs],
             initializer=list(self._initializers.values()),
+            value_info=[value.proto() for value in self._typed],
         )
 
     def _fresh(self, hint: str) -> str:
         self.root._count += 1
         return f"{hint}_{self.root._count}"
+
+
+def _read_by(node: onnx.NodeProto) -> Iterator[str]:
+    """Names that a node reads, those that the nodes of its subgraphs take from outside included."""
+    yield from node.input
+    for attribute in node.attribute:
+        for inner in attribute.g.node:
+            yield from _read_by(inner)

@@ -5,7 +5,8 @@ it. A branch of its own for greedy search had fewer nodes, but cost as much as i
 
 The beams of a row lie side by side in one cache: the keys and values of all of them, step after
 step, form one time axis, and a score bias shows each beam only its own ancestors. So no cache is
-reordered when beams change, and keys and values of the source exist once per row.
+reordered when beams change, and keys and values of the source exist once per row. A state that each
+beam has of its own, such as a recurrent cell, follows its beam instead.
 
 An outer loop holds the rows that are still open. Its body runs an inner loop until a quarter of
 them is done, writes those into the result and drops them.
@@ -19,18 +20,29 @@ from typing import NamedTuple
 
 import numpy as np
 
+from streamformer_export.errors import ExportError
 from streamformer_export.graph.builder import BOOL, DOUBLE, FLOAT, INT64, Graph
-from streamformer_export.graph.layers import HIDDEN
+from streamformer_export.graph.layers import HIDDEN, seen_attention
+from streamformer_export.graph.options import NO_OPTIONS, Limits, Option, Options
+from streamformer_export.graph.processors import ban_repeated_ngrams, penalize_repetition
+from streamformer_export.graph.sampling import sample
 
 # The score of a hypothesis that must not win, as in transformers.
 REFUSED = -1.0e9
+
+# Stands for padding in what a row remembers of its prompt.
+NO_TOKEN = -1
 
 # The inner loop goes on while more than this share of its rows is open.
 OPEN_SHARE = 0.75
 
 # (graph, ids (rows, beams), position (), score bias (rows, 1, beams, time), caches)
-# → logits (rows, beams, vocabulary), grown caches
+# → logits (rows, beams, vocabulary), grown and reordered caches
 Step = Callable[[Graph, str, str, str, list[str]], tuple[str, list[str]]]
+
+# (graph, ids (rows, time), order (time), caches) → logits (rows, time, vocabulary), each token
+# seeing the earlier ones
+Read = Callable[[Graph, str, str, list[str]], str]
 
 
 @dataclass(frozen=True)
@@ -42,20 +54,25 @@ class Rules:
     end_id: int
     padding_id: int
     banned_ids: tuple[int, ...] = ()
+    # The first token that is generated, where the caller gives no other.
+    forced_bos_id: int | None = None
+    # When a row stops: as transformers' early_stopping, False, True or "never".
+    early_stopping: bool | str = False
     # The last token that a row's limit allows is the end token.
     force_end: bool = False
     # Log-probabilities are taken after tokens were banned.
     renormalize: bool = False
 
 
-@dataclass(frozen=True)
-class Limits:
-    """Names of the inputs that a caller sets for each run."""
+class Prompt(NamedTuple):
+    """What a decoder without an encoder has read already, right-padded: (batch, source) each.
 
-    max_new_tokens: str
-    min_new_tokens: str
-    num_beams: str
-    length_penalty: str
+    Its keys and values are the first of the `grown` caches; its last token is the first step's
+    input.
+    """
+
+    ids: str
+    mask: str
 
 
 class State(NamedTuple):
@@ -68,6 +85,13 @@ class State(NamedTuple):
     done: str  # (rows, beams, time): hypotheses that ended, best first, padded
     done_scores: str  # (rows, beams): their scores, REFUSED where there is none yet
     open: str  # (rows): whether the row goes on
+    # Where they are asked for:
+    token_scores: str = ""  # (rows, beams, time): log-probability of each token of the history
+    done_token_scores: str = ""  # (rows, beams, time): of each token of the hypotheses
+
+    def values(self) -> list[tuple[str, int, int]]:
+        """What is carried, with element type and rank."""
+        return [(v, *t) for v, t in zip(self, STATE_TYPES, strict=True) if v]
 
 
 STATE_TYPES = (
@@ -78,7 +102,99 @@ STATE_TYPES = (
     (INT64, 3),
     (FLOAT, 2),
     (BOOL, 1),
+    (FLOAT, 3),
+    (FLOAT, 3),
 )
+
+
+class RowInputs(NamedTuple):
+    """What a caller gives each row, in the rows that are still open."""
+
+    limit: str  # (rows)
+    row: str  # (rows): its number in the batch
+    forced_bos: str  # (rows), or empty
+    seed: str  # (rows), or empty
+
+    def values(self) -> list[tuple[str, int, int]]:
+        return [(v, INT64, 1) for v in self if v]
+
+    def moved(self, values: list[str]) -> RowInputs:
+        """The same with the names that they have in another graph."""
+        names = iter(values)
+        return RowInputs(*(next(names) if v else "" for v in self))
+
+
+def generate(
+    g: Graph,
+    rules: Rules,
+    limits: Limits,
+    step: Step,
+    grown: Sequence[str],
+    fixed: Sequence[tuple[str, int, int]],
+    *,
+    options: Options = NO_OPTIONS,
+    reordered: Sequence[tuple[str, int, int]] = (),
+    tokens: str = "",
+    read: Read | None = None,
+    prompt: Prompt | None = None,
+) -> None:
+    """Adds a search, as `search` does, and declares its outputs, those of the options included.
+
+    The options' inputs are declared by `decoding_inputs`. `read` is the same decoder reading whole
+    answers, where it has cross-attention to look at. With a `prompt` the sequences are what
+    follows it.
+    """
+    search = _Search(g, rules, limits, step, tokens, Option.TOKEN_SCORES in options, prompt)
+    sequences, scores, *token_scores = search.add(g, grown, reordered, fixed)
+    g.output("sequences", sequences, INT64, ("batch", "num_beams", "target"))
+    g.output("scores", scores, FLOAT, ("batch", "num_beams"))
+    for values in token_scores:
+        g.output("token_scores", values, FLOAT, ("batch", "num_beams", "target"))
+    if Option.ALIGNMENTS in options:
+        if read is None:
+            raise ExportError(
+                "Alignments are the cross-attention of a decoder that reads an answer at once: "
+                "this model has none. Export it without alignments."
+            )
+        caches = [*grown, *(value for value, _, _ in fixed)]
+        seen = _alignments(g, rules, options.alignment_layer, read, sequences, caches)
+        g.output("alignments", seen, FLOAT, ("batch", "num_beams", "target", "source"))
+
+
+def _alignments(
+    g: Graph, rules: Rules, layer: int, read: Read, sequences: str, caches: list[str]
+) -> str:
+    """Mean over the heads of one layer's cross-attention: (batch, beams, time, source).
+
+    The finished sequences are read once more, all at once. In the loop each step would carry its
+    part of them and move it with its beam.
+    """
+    shape = g.op("Shape", sequences)
+    batch, beams, time = g.op("Split", shape, outputs=3, axis=0, num_outputs=3)
+    start = g.op("Expand", g.int(rules.start_id), g.op("Concat", batch, beams, g.ints(1), axis=0))
+    before = g.op("Slice", sequences, g.ints(0), g.ints(-1), g.ints(2))
+    rows = g.op("Concat", g.ints(-1), time, axis=0)
+    answers = g.op("Reshape", g.op("Concat", start, before, axis=2), rows)
+    order = g.op("Range", g.int(0), g.op("Squeeze", time), g.int(1))
+    # Each hypothesis is a row of its own here.
+    row = g.op("Range", g.int(0), g.op("Squeeze", batch), g.int(1))
+    row = g.op("Expand", g.op("Unsqueeze", row, g.ints(1)), g.op("Concat", batch, beams, axis=0))
+    row = g.op("Reshape", row, g.ints(-1))
+    with g.only() as wanted:
+        caches = [g.op("Gather", cache, row, axis=0) for cache in caches]
+        with seen_attention() as seen:
+            read(g, answers, order, caches)
+        cross = [one.probabilities for one in seen if not one.grows]
+        if not -len(cross) <= layer < len(cross):
+            raise ExportError(
+                f"The alignment layer is one of the decoder's {len(cross)}, from 0 on: "
+                f"--alignment-layer is {layer}. Choose another."
+            )
+        mean = g.op("ReduceMean", cross[layer], g.ints(1), keepdims=0)
+        source = g.op("Shape", mean, start=2)
+        found = g.op("Reshape", mean, g.op("Concat", shape, source, axis=0))
+        wanted.append(found)
+    return found
 
 
 def search(
@@ -88,39 +204,72 @@ def search(
     step: Step,
     grown: Sequence[str],
     fixed: Sequence[tuple[str, int, int]],
+    *,
+    reordered: Sequence[tuple[str, int, int]] = (),
+    tokens: str = "",
 ) -> tuple[str, str]:
-    """Adds the search; returns sequences (batch, beams, time) and scores (batch, beams).
+    """Adds a search; returns sequences (batch, beams, time) and scores (batch, beams).
 
-    `grown` are the empty self-attention caches (rows, heads, 0, head_dim); `fixed` are what each
-    row needs besides (value, type, rank), such as cross-attention keys and values. `step` gets the
-    grown caches, then the fixed values.
+    `grown` are the empty self-attention caches (rows, heads, 0, head_dim); `reordered` are states
+    (value, type, rank) that each beam has of its own (rows, beams, ...); `fixed` are what each row
+    needs besides, in the same form, such as cross-attention keys and values. `step` gets them in
+    this order. `tokens` (logits) are the tokens that the logits stand for, where they are not the
+    whole vocabulary; the end token is one of them.
     """
-    return _Search(g, rules, limits, step).add(g, grown, fixed)
+    search = _Search(g, rules, limits, step, tokens)
+    sequences, scores = search.add(g, grown, reordered, fixed)
+    return sequences, scores
 
 
 class _Search:
     """One search; the attributes are values of the outermost graph, which the bodies see."""
 
-    def __init__(self, g: Graph, rules: Rules, limits: Limits, step: Step) -> None:
+    def __init__(
+        self,
+        g: Graph,
+        rules: Rules,
+        limits: Limits,
+        step: Step,
+        tokens: str,
+        scores_tokens: bool = False,
+        prompt: Prompt | None = None,
+    ) -> None:
         self.rules = rules
         self.limits = limits
         self.step = step
+        self.tokens = tokens
+        self.scores_tokens = scores_tokens
+        self.prompt = prompt
+        self.remembers = bool(limits.repetition_penalty or limits.no_repeat_ngram_size)
         self.batch = g.op("Shape", limits.max_new_tokens)
-        self.beams = g.op("Reshape", limits.num_beams, g.ints(1))
+        self.num_beams = limits.num_beams
+        if limits.temperature:
+            self.samples = g.op("Greater", limits.temperature, g.float(0))
+            self.num_beams = g.op("Where", self.samples, g.int(1), self.num_beams)
+        self.beams = g.op("Reshape", self.num_beams, g.ints(1))
         # The best of all beams, and as many again should the first ones end.
         self.candidates = g.op("Mul", self.beams, g.ints(2))
         # Per beam; banned tokens and the end token may be among them and are passed over.
+        passed_over = g.ints(len(rules.banned_ids) + 1)
+        if limits.suppress_tokens:
+            passed_over = g.op("Add", passed_over, g.op("Shape", limits.suppress_tokens))
         self.per_beam = g.op(
             "Min",
-            g.op("Add", self.candidates, g.ints(len(rules.banned_ids) + 1)),
-            g.ints(rules.vocabulary_size),
+            g.op("Add", self.candidates, passed_over),
+            g.op("Shape", tokens) if tokens else g.ints(rules.vocabulary_size),
         )
-        self.beam_order = g.op("Range", g.int(0), limits.num_beams, g.int(1))
+        self.beam_order = g.op("Range", g.int(0), self.num_beams, g.int(1))
         bans = np.zeros((2, rules.vocabulary_size), np.float32)
         bans[:, list(rules.banned_ids)] = -np.inf
         bans[1, rules.end_id] = -np.inf
         self.bans = g.shared("decode.bans", bans[0])
         self.early_bans = g.shared("decode.early_bans", bans[1])
+        if limits.suppress_tokens:
+            never = g.op("Expand", g.float(-np.inf), g.op("Shape", limits.suppress_tokens))
+            self.bans, self.early_bans = (
+                g.op("ScatterElements", bans, limits.suppress_tokens, never)
+                for bans in (self.bans, self.early_bans)
+            )
         # Length to the power of the penalty, by position of the last token.
         longest = g.op("ReduceMax", limits.max_new_tokens, g.ints(0), keepdims=0)
         longest = g.op("Max", longest, g.int(1))
@@ -128,39 +277,59 @@ class _Search:
         penalty = g.op("Cast", limits.length_penalty, to=DOUBLE)
         norms = g.op("Pow", g.op("Cast", lengths, to=DOUBLE), penalty)
         self.norms = g.op("Cast", norms, to=FLOAT)
-        if rules.force_end:
+        if rules.early_stopping == "never":
+            self.favours_long = g.op("Greater", limits.length_penalty, g.float(0))
+        self.forced_bos = self._forced_bos(g)
+        if rules.force_end or self.forced_bos or limits.temperature:
             slots = g.op("Range", g.int(0), g.op("Squeeze", self.per_beam), g.int(1))
             first = g.op("Equal", slots, g.int(0))
             self.only_first = g.op("Where", first, g.float(0), g.float(-np.inf))
+        if limits.repetition_penalty:
+            self.greedy = g.op("Equal", self.num_beams, g.int(1))
+        if tokens and (limits.repetition_penalty or limits.no_repeat_ngram_size):
+            # Where each token of the vocabulary lies among the logits.
+            spread = g.op("Expand", g.int(0), g.ints(rules.vocabulary_size))
+            order = g.op("Range", g.int(0), g.op("Squeeze", g.op("Shape", tokens)), g.int(1))
+            self.columns = g.op("ScatterElements", spread, tokens, order)
+
+    def _forced_bos(self, g: Graph) -> str:
+        """The first token of each row (rows), -1 where it is free; empty if it always is."""
+        given, fixed = self.limits.forced_bos_token_id, self.rules.forced_bos_id
+        if fixed is None:
+            return given
+        if given:
+            return g.op("Where", g.op("Less", given, g.int(0)), g.int(fixed), given)
+        return g.op("Expand", g.int(fixed), self.batch)
 
     def add(
-        self, g: Graph, grown: Sequence[str], fixed: Sequence[tuple[str, int, int]]
-    ) -> tuple[str, str]:
+        self,
+        g: Graph,
+        grown: Sequence[str],
+        reordered: Sequence[tuple[str, int, int]],
+        fixed: Sequence[tuple[str, int, int]],
+    ) -> list[str]:
         start = self._start(g)
-        moving = [
-            *((v, *t) for v, t in zip(start, STATE_TYPES, strict=True)),
-            *((cache, FLOAT, 4) for cache in grown),
-        ]
+        self.carried = len(start.values())
+        self.grown = len(grown)
+        moving = [*start.values(), *((cache, FLOAT, 4) for cache in grown), *reordered]
         rows = g.op("Range", g.int(0), g.op("Squeeze", self.batch), g.int(1))
-        still = [(self.limits.max_new_tokens, INT64, 1), (rows, INT64, 1), *fixed]
+        self.given = RowInputs(self.limits.max_new_tokens, rows, self.forced_bos, self.limits.seed)
+        still = [*self.given.values(), *fixed]
         types = [(type_, rank) for _, type_, rank in moving]
 
         def body(g: Graph, states: list[str]) -> tuple[str, list[str]]:
             return self._rows(g, states, types)
 
-        _, sequences, scores, *_ = g.loop(
-            [
-                (g.int(0), INT64, 0),
-                (start.done, INT64, 3),
-                (start.done_scores, FLOAT, 2),
-                *moving,
-                *still,
-            ],
+        found = [(start.done, INT64, 3), (start.done_scores, FLOAT, 2)]
+        if self.scores_tokens:
+            found.append((start.done_token_scores, FLOAT, 3))
+        _, *results = g.loop(
+            [(g.int(0), INT64, 0), *found, *moving, *still],
             body,
             name="decode.rows",
             condition=g.constant(True, np.bool_),
         )
-        return self._cropped(g, sequences), scores
+        return self._cropped(g, results[: len(found)])
 
     def _start(self, g: Graph) -> State:
         rows = g.op("Concat", self.batch, self.beams, axis=0)
@@ -169,6 +338,9 @@ class _Search:
         first = g.op("Equal", self.beam_order, g.int(0))
         scores = g.op("Where", first, g.float(0), g.float(REFUSED))
         none = g.op("Expand", g.int(0), empty)
+        no_scores = g.op("Expand", g.float(0), empty) if self.scores_tokens else ""
+        if self.prompt:
+            return self._after_prompt(g, rows, scores, none, no_scores)
         return State(
             ids=g.op("Expand", g.int(self.rules.start_id), rows),
             scores=g.op("Expand", scores, rows),
@@ -177,6 +349,38 @@ class _Search:
             done=none,
             done_scores=g.op("Expand", g.float(REFUSED), rows),
             open=g.op("Expand", g.constant(True, np.bool_), self.batch),
+            token_scores=no_scores,
+            done_token_scores=no_scores,
+        )
+
+    def _after_prompt(self, g: Graph, rows: str, scores: str, none: str, no_scores: str) -> State:
+        """The start of rows that have read a prompt; what they remember of it stands in front of
+        their history."""
+        ids, mask = self.prompt
+        length = g.op("ReduceSum", mask, g.ints(1))
+        width = g.op("Squeeze", g.op("Shape", ids, start=1))
+        order = g.op("Range", g.int(0), width, g.int(1))
+        last = g.op("Sub", length, g.int(1))
+        cached = g.op("Where", g.op("Less", order, last), g.float(0), g.float(HIDDEN))
+        wide = g.op("Concat", rows, g.op("Shape", ids, start=1), axis=0)
+        history = done = none
+        if self.remembers:
+            # Padding goes to the front, where nothing is repeated, as no token.
+            source = g.op("Sub", g.op("Add", order, length), width)
+            moved = g.op("GatherElements", ids, g.op("Max", source, g.int(0)), axis=1)
+            moved = g.op("Where", g.op("Less", source, g.int(0)), g.int(NO_TOKEN), moved)
+            history = g.op("Expand", g.op("Unsqueeze", moved, g.ints(1)), wide)
+            done = g.op("Expand", g.int(self.rules.padding_id), wide)
+        return State(
+            ids=g.op("Expand", g.op("GatherElements", ids, last, axis=1), rows),
+            scores=g.op("Expand", scores, rows),
+            history=history,
+            ancestors=g.op("Expand", g.op("Unsqueeze", cached, g.ints(1)), wide),
+            done=done,
+            done_scores=g.op("Expand", g.float(REFUSED), rows),
+            open=g.op("Expand", g.constant(True, np.bool_), self.batch),
+            token_scores=no_scores,
+            done_token_scores=no_scores,
         )
 
     def _rows(
@@ -184,10 +388,12 @@ class _Search:
     ) -> tuple[str, list[str]]:
         """The outer loop's body: steps until rows are done, then drops those."""
         position, sequences, scores, *rest = states
+        token_scores = rest.pop(0) if self.scores_tokens else ""
         moving, still = rest[: len(types)], rest[len(types) :]
-        limit, row, *fixed = still
-        count = g.op("Shape", limit)
-        column = g.op("Unsqueeze", limit, g.ints(1))
+        given = self.given.moved(still)
+        fixed = still[len(given.values()) :]
+        count = g.op("Shape", given.limit)
+        column = g.op("Unsqueeze", given.limit, g.ints(1))
         same = g.op(
             "Equal",
             g.op("Unsqueeze", self.beam_order, g.ints(0)),
@@ -201,67 +407,159 @@ class _Search:
         flat = g.op("Concat", count, g.ints(-1), axis=0)
 
         def body(g: Graph, states: list[str]) -> tuple[str, list[str]]:
-            return self._step(g, states, fixed, column, own, flat)
+            return self._step(g, states, fixed, given, column, own, flat)
 
         initial = [(position, INT64, 0)]
         initial += [(v, *t) for v, t in zip(moving, types, strict=True)]
         position, *moved = g.loop(
             initial, body, name="decode.steps", condition=g.constant(True, np.bool_)
         )
-        state = State(*moved[: len(STATE_TYPES)])
+        state = State(*moved[: self.carried])
         closed = g.op("Not", state.open)
-        target = g.op("Unsqueeze", g.op("Compress", row, closed, axis=0), g.ints(1))
+        target = g.op("Unsqueeze", g.op("Compress", given.row, closed, axis=0), g.ints(1))
         new_time = g.op("Shape", state.done, start=2)
         more = g.op("Sub", new_time, g.op("Shape", sequences, start=2))
-        sequences = g.op(
-            "Pad",
-            sequences,
-            g.op("Concat", g.ints(0), more, axis=0),
-            g.int(self.rules.padding_id),
-            g.ints(2),
-        )
-        sequences = g.op(
-            "ScatterND", sequences, target, g.op("Compress", state.done, closed, axis=0)
-        )
-        scores = g.op(
-            "ScatterND", scores, target, g.op("Compress", state.done_scores, closed, axis=0)
-        )
+        wider = g.op("Concat", g.ints(0), more, axis=0)
+
+        def write(result: str, done: str) -> str:
+            return g.op("ScatterND", result, target, g.op("Compress", done, closed, axis=0))
+
+        sequences = g.op("Pad", sequences, wider, g.int(self.rules.padding_id), g.ints(2))
+        results = [write(sequences, state.done), write(scores, state.done_scores)]
+        if self.scores_tokens:
+            token_scores = g.op("Pad", token_scores, wider, g.float(0), g.ints(2))
+            results.append(write(token_scores, state.done_token_scores))
         left = [g.op("Compress", value, state.open, axis=0) for value in [*moved, *still]]
         any_left = g.op("ReduceMax", g.op("Cast", state.open, to=INT64), keepdims=0)
-        return g.op("Cast", any_left, to=BOOL), [position, sequences, scores, *left]
+        return g.op("Cast", any_left, to=BOOL), [position, *results, *left]
 
     def _step(
-        self, g: Graph, states: list[str], fixed: list[str], limit: str, own: str, flat: str
+        self,
+        g: Graph,
+        states: list[str],
+        fixed: list[str],
+        given: RowInputs,
+        limit: str,
+        own: str,
+        flat: str,
     ) -> tuple[str, list[str]]:
         """The inner loop's body: one token for each beam of each row."""
         position, *rest = states
-        state, caches = State(*rest[: len(STATE_TYPES)]), rest[len(STATE_TYPES) :]
+        state, caches = State(*rest[: self.carried]), rest[self.carried :]
         seen = g.op("Concat", state.ancestors, own, axis=2)
         bias = g.op("Unsqueeze", seen, g.ints(1))
         logits, caches = self.step(g, state.ids, position, bias, [*caches, *fixed])
         norm = g.op("Gather", self.norms, position)
         early = g.op("Less", position, self.limits.min_new_tokens)
+        here = position
         position = g.op("Add", position, g.int(1))
         at_limit = g.op("GreaterOrEqual", position, limit)
-        values, tokens = self._best_tokens(g, logits, early, at_limit)
+        values, tokens = self._best_tokens(g, state, logits, given, here, early, at_limit)
 
-        new = self._choose(g, state, seen, values, tokens, at_limit, norm, flat)
+        last = ""
+        if self.rules.early_stopping == "never":
+            last = g.op("Sub", g.op("Max", limit, g.int(1)), g.int(1))
+        new, parent = self._choose(g, state, seen, values, tokens, at_limit, norm, last, flat)
+        own_states = [g.op("GatherND", c, parent, batch_dims=1) for c in caches[self.grown :]]
+        caches = [*caches[: self.grown], *own_states]
         share = g.op("ReduceMean", g.op("Cast", new.open, to=FLOAT), keepdims=0)
-        return g.op("Greater", share, g.float(OPEN_SHARE)), [position, *new, *caches]
+        states = [position, *(value for value, _, _ in new.values()), *caches]
+        return g.op("Greater", share, g.float(OPEN_SHARE)), states
 
-    def _best_tokens(self, g: Graph, logits: str, early: str, at_limit: str) -> tuple[str, str]:
+    def _best_tokens(
+        self,
+        g: Graph,
+        state: State,
+        logits: str,
+        given: RowInputs,
+        position: str,
+        early: str,
+        at_limit: str,
+    ) -> tuple[str, str]:
         """Log-probabilities and ids of each beam's best tokens: (rows, beams, per_beam)."""
         bans = g.op("Where", early, self.early_bans, self.bans)
-        if self.rules.renormalize:
-            logits = g.op("Add", logits, bans)
-        logs = g.op("LogSoftmax", logits, axis=-1)
+        logs = self._log_probabilities(g, state, logits, bans)
         values, tokens = g.op("TopK", logs, self.per_beam, outputs=2, axis=-1)
+        if self.tokens:
+            tokens = g.op("Gather", self.tokens, tokens)
         values = g.op("Add", values, g.op("Gather", bans, tokens))
+        if self.limits.temperature:
+            values, tokens = self._sampled(g, logs, bans, values, tokens, given.seed, position)
+        if given.forced_bos:
+            first = g.op("Equal", position, g.int(0))
+            forced = g.op("Unsqueeze", given.forced_bos, g.ints(1, 2))
+            here = g.op("And", first, g.op("GreaterOrEqual", forced, g.int(0)))
+            values = g.op("Where", here, self.only_first, values)
+            tokens = g.op("Where", here, forced, tokens)
         if self.rules.force_end:
             last = g.op("Unsqueeze", at_limit, g.ints(2))
             values = g.op("Where", last, self.only_first, values)
             tokens = g.op("Where", last, g.int(self.rules.end_id), tokens)
         return values, tokens
+
+    def _log_probabilities(self, g: Graph, state: State, logits: str, bans: str) -> str:
+        """Of every token, with what was generated held against it: (rows, beams, logits)."""
+        narrow = bans
+        if self.rules.renormalize and self.tokens:
+            narrow = g.op("Gather", bans, self.tokens)
+        penalty, size = self.limits.repetition_penalty, self.limits.no_repeat_ngram_size
+        if not (penalty or size):
+            if self.rules.renormalize:
+                logits = g.op("Add", logits, narrow)
+            return g.op("LogSoftmax", logits, axis=-1)
+        logs = g.op("LogSoftmax", logits, axis=-1)
+        seen = columns = state.history
+        # As in transformers, the prompt or the start token counts; where logits are those of some
+        # tokens only, the start is none of them, unless it is the end token too.
+        if self.prompt:
+            last = g.op("Unsqueeze", state.ids, g.ints(2))
+            columns = g.op("Where", g.op("Equal", seen, g.int(NO_TOKEN)), last, seen)
+        elif not self.tokens or self.rules.start_id == self.rules.end_id:
+            seen = g.op("Pad", seen, g.ints(1, 0), g.int(self.rules.start_id), g.ints(2))
+            columns = seen
+        if self.tokens:
+            columns = g.op("Gather", self.columns, columns)
+        if penalty:
+            logs = penalize_repetition(g, logits, logs, columns, penalty, self.greedy)
+        if size:
+            logs = ban_repeated_ngrams(g, logs, seen, columns, size)
+        if self.rules.renormalize:
+            logs = g.op("LogSoftmax", g.op("Add", logs, narrow), axis=-1)
+        return logs
+
+    def _sampled(
+        self,
+        g: Graph,
+        logs: str,
+        bans: str,
+        values: str,
+        tokens: str,
+        seed: str,
+        position: str,
+    ) -> tuple[str, str]:
+        """`values` and `tokens`; where rows are sampled, the sample is the only one."""
+
+        def draw(g: Graph) -> tuple[str, str]:
+            narrow = g.op("Gather", bans, self.tokens) if self.tokens else bans
+            column = sample(
+                g,
+                g.op("Add", logs, narrow),
+                self.tokens,
+                temperature=self.limits.temperature,
+                top_k=self.limits.top_k,
+                top_p=self.limits.top_p,
+                seed=seed,
+                position=position,
+            )
+            log = g.op("GatherElements", logs, column, axis=2)
+            token = g.op("Gather", self.tokens, column) if self.tokens else column
+            return (
+                g.op("Add", log, self.only_first),
+                g.op("Expand", token, g.op("Shape", tokens)),
+            )
+
+        types = [(FLOAT, 3), (INT64, 3)]
+        return g.branch(self.samples, draw, (values, tokens), types, name="decode.sample")
 
     def _choose(
         self,
@@ -272,9 +570,14 @@ class _Search:
         tokens: str,
         at_limit: str,
         norm: str,
+        last: str,
         flat: str,
-    ) -> State:
-        """The best continuations of each row; what ended among the first joins its hypotheses."""
+    ) -> tuple[State, str]:
+        """The best continuations of each row; what ended among the first joins its hypotheses.
+
+        Returns the new state, and the beam that each beam continues: (rows, beams, 1).
+        """
+        own = values
         values = g.op("Add", values, g.op("Unsqueeze", state.scores, g.ints(2)))
         best, index = g.op(
             "TopK", g.op("Reshape", values, flat), self.candidates, outputs=2, axis=-1
@@ -287,7 +590,10 @@ class _Search:
         scores, chosen = g.op("TopK", running, self.beams, outputs=2, axis=-1)
         ids = g.op("GatherElements", token, chosen, axis=1)
         parent = g.op("Unsqueeze", g.op("GatherElements", beam, chosen, axis=1), g.ints(2))
-        history = g.op("GatherND", state.history, parent, batch_dims=1)
+
+        def continued(history: str, beams: str, new: str) -> str:
+            history = g.op("GatherND", history, beams, batch_dims=1)
+            return g.op("Concat", history, g.op("Unsqueeze", new, g.ints(2)), axis=2)
 
         def first(value: str) -> str:
             return g.op("Slice", value, g.ints(0), self.beams, g.ints(1))
@@ -301,34 +607,63 @@ class _Search:
             outputs=2,
             axis=-1,
         )
+
+        def best_of(pool: str) -> str:
+            return g.op("GatherND", pool, g.op("Unsqueeze", kept, g.ints(2)), batch_dims=1)
+
         source = g.op("Unsqueeze", first(beam), g.ints(2))
-        new = g.op(
-            "Concat",
-            g.op("GatherND", state.history, source, batch_dims=1),
-            g.op("Unsqueeze", first(token), g.ints(2)),
-            axis=2,
-        )
+        new = continued(state.history, source, first(token))
         old = g.op("Pad", state.done, g.ints(0, 1), g.int(self.rules.padding_id), g.ints(2))
         pool = g.op("Concat", old, new, axis=1)
 
         # A row is done when its best beam cannot beat its worst hypothesis any more.
+        if self.rules.early_stopping == "never":
+            norm = g.op("Where", self.favours_long, g.op("Gather", self.norms, last), norm)
         hope = g.op("Div", g.op("ReduceMax", scores, g.ints(1)), norm)
-        better = g.op("Greater", hope, g.op("ReduceMin", done_scores, g.ints(1)))
+        worst = g.op("ReduceMin", done_scores, g.ints(1))
+        better = g.op("Greater", hope, worst)
+        if self.rules.early_stopping:
+            full = g.op("Greater", worst, g.float(REFUSED))
+            if self.rules.early_stopping == "never":
+                full = g.op("And", full, g.op("Equal", self.num_beams, g.int(1)))
+            better = g.op("And", better, g.op("Not", full))
         better = g.op("And", better, g.op("Not", at_limit))
-        return State(
+        token_scores: dict[str, str] = {}
+        if self.scores_tokens:
+            log = g.op("GatherElements", g.op("Reshape", own, flat), index, axis=1)
+            before = state.token_scores
+            new = continued(before, source, first(log))
+            old = g.op("Pad", state.done_token_scores, g.ints(0, 1), g.float(0), g.ints(2))
+            token_scores = {
+                "token_scores": continued(
+                    before, parent, g.op("GatherElements", log, chosen, axis=1)
+                ),
+                "done_token_scores": best_of(g.op("Concat", old, new, axis=1)),
+            }
+        new_state = State(
             ids=ids,
             scores=scores,
-            history=g.op("Concat", history, g.op("Unsqueeze", ids, g.ints(2)), axis=2),
+            history=continued(state.history, parent, ids),
             ancestors=g.op("GatherND", seen, parent, batch_dims=1),
-            done=g.op("GatherND", pool, g.op("Unsqueeze", kept, g.ints(2)), batch_dims=1),
+            done=best_of(pool),
             done_scores=done_scores,
             open=g.op("And", state.open, g.op("Squeeze", better, g.ints(1))),
+            **token_scores,
         )
+        return new_state, parent
 
-    def _cropped(self, g: Graph, sequences: str) -> str:
+    def _cropped(self, g: Graph, found: list[str]) -> list[str]:
         """Without the last steps of open hypotheses that did not become the best."""
+        sequences, scores, *token_scores = found
+        if self.prompt and self.remembers:
+            source = g.op("Shape", self.prompt.ids, start=1)
+            sequences = g.op("Slice", sequences, source, g.ints(2**31), g.ints(2))
         used = g.op("Not", g.op("Equal", sequences, g.int(self.rules.padding_id)))
         used = g.op("ReduceMax", g.op("Cast", used, to=INT64), g.ints(0, 1), keepdims=0)
         last = g.op("Slice", g.op("NonZero", used), g.ints(-1), g.ints(2**31), g.ints(1))
         longest = g.op("Add", g.op("Squeeze", last, g.ints(0)), g.ints(1))
-        return g.op("Slice", sequences, g.ints(0), longest, g.ints(2))
+        cropped = [
+            g.op("Slice", value, g.ints(0), longest, g.ints(2))
+            for value in (sequences, *token_scores)
+        ]
+        return [cropped[0], scores, *cropped[1:]]

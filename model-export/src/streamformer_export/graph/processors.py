@@ -1,0 +1,58 @@
+"""transformers' logits processors that look at what a beam has generated, as ONNX nodes.
+
+They need the whole row of values: a penalty below 1 lifts tokens that were not among the best, and
+how many tokens the n-grams ban grows with the text.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from streamformer_export.graph.builder import INT64, Graph
+
+
+def penalize_repetition(
+    g: Graph, logits: str, logs: str, columns: str, penalty: str, greedy: str
+) -> str:
+    """RepetitionPenaltyLogitsProcessor (Keskar et al. 2019): `logs` with seen tokens penalized.
+
+    `logits`, `logs` (rows, beams, vocabulary): the logits and their LogSoftmax. `columns` (rows,
+    beams, seen): where the tokens seen so far lie in them. As transformers has it, greedy search
+    penalizes the logit and beam search the log-probability.
+    """
+    log = g.op("GatherElements", logs, columns, axis=2)
+    logit = g.op("GatherElements", logits, columns, axis=2)
+    value = g.op("Where", greedy, logit, log)
+    penalized = g.op(
+        "Where",
+        g.op("Less", value, g.float(0)),
+        g.op("Mul", value, penalty),
+        g.op("Div", value, penalty),
+    )
+    # What turned the logit into a log-probability; zero where that was penalized itself.
+    shifted = g.op("Add", penalized, g.op("Sub", log, value))
+    return g.op("ScatterElements", logs, columns, shifted, axis=2)
+
+
+def ban_repeated_ngrams(g: Graph, logs: str, seen: str, columns: str, size: str) -> str:
+    """NoRepeatNGramLogitsProcessor: `logs` without tokens that would repeat an n-gram.
+
+    `seen` (rows, beams, seen): the tokens so far; `columns` where they lie in `logs` (rows, beams,
+    vocabulary); `size` (): n, where 0 bans nothing.
+    """
+    count = g.op("Squeeze", g.op("Shape", seen, start=2))
+    position = g.op("Range", g.int(0), count, g.int(1))
+    back = g.op("Max", g.op("Sub", size, g.int(1)), g.int(0))
+    steps = g.op("Range", g.int(1), g.op("Add", back, g.int(1)), g.int(1))
+    # The n - 1 tokens in front of each position, and those in front of the next one.
+    at = g.op("Sub", g.op("Unsqueeze", position, g.ints(1)), steps)
+    before = g.op("Gather", seen, g.op("Max", at, g.int(0)), axis=2)
+    last = g.op("Max", g.op("Sub", count, steps), g.int(0))
+    prefix = g.op("Unsqueeze", g.op("Gather", seen, last, axis=2), g.ints(2))
+    differing = g.op("Cast", g.op("Not", g.op("Equal", before, prefix)), to=INT64)
+    differing = g.op("ReduceSum", differing, g.ints(3), keepdims=0)
+    whole = g.op("GreaterOrEqual", position, back)
+    repeats = g.op("And", g.op("Equal", differing, g.int(0)), whole)
+    repeats = g.op("And", repeats, g.op("Greater", size, g.int(0)))
+    bans = g.op("Where", repeats, g.float(-np.inf), g.float(0))
+    return g.op("ScatterElements", logs, columns, bans, axis=2, reduction="add")
