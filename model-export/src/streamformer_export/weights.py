@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +98,8 @@ class Weights:
             files = sorted(set(read_json(index)["weight_map"].values()))
         else:
             files = ["model.safetensors"]
-        self._where: dict[str, Path] = {}
+        # By today's names: the file, and the name in it.
+        self._where: dict[str, tuple[Path, str]] = {}
         for file in files:
             path = folder / file
             if not path.is_file():
@@ -108,7 +109,8 @@ class Weights:
                 )
             try:
                 with safe_open(path, framework="np") as tensors:
-                    self._where.update(dict.fromkeys(tensors.keys(), path))
+                    found = tensors.keys()
+                self._where |= {_renamed(name): (path, name) for name in found}
             except SafetensorError as error:
                 raise ExportError(
                     f"{file} is a safetensors file: {path} is not ({error}). Copy it again."
@@ -118,14 +120,18 @@ class Weights:
     def __contains__(self, name: str) -> bool:
         return name in self._where
 
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._where)
+
     def __getitem__(self, name: str) -> np.ndarray:
         if name not in self._where:
             raise ExportError(
                 f"The weights have {name}: it is missing. Check that config.json belongs to them."
             )
         self._read.add(name)
-        with safe_open(self._where[name], framework="np") as tensors:
-            array = tensors.get_tensor(name)
+        path, stored = self._where[name]
+        with safe_open(path, framework="np") as tensors:
+            array = tensors.get_tensor(stored)
         if array.dtype.kind != "f" and array.dtype.name != "bfloat16":
             raise ExportError(
                 f"Weights are floating-point numbers: {name} is {array.dtype}. "
@@ -150,3 +156,11 @@ class Weights:
                 f"Every tensor must be used: {len(unused)} are not ({shown}). "
                 "Export a model whose head and config belong together."
             )
+
+
+def _renamed(name: str) -> str:
+    """Weights that came from TensorFlow still call a norm's parameters gamma and beta."""
+    for old, new in ((".gamma", ".weight"), (".beta", ".bias")):
+        if name.endswith(f"LayerNorm{old}"):
+            return name.removesuffix(old) + new
+    return name

@@ -1,0 +1,68 @@
+"""ALBERT (Lan et al. 2020): layers that share weights, embeddings of their own width."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from streamformer_export.families import Model
+from streamformer_export.families.heads import Names, read_model, require_encoder
+from streamformer_export.graph.encoder import Encoder, Layer
+from streamformer_export.graph.heads import Classifier, PoolingMode
+from streamformer_export.graph.layers import ACTIVATIONS
+from streamformer_export.weights import Config, read_json
+
+NAMES = Names(
+    classes="Albert",
+    encoder="albert",
+    classifier=Classifier(dense="albert.pooler", activation="Tanh", output="classifier"),
+    pooler="pooler",
+)
+
+
+def read(folder: Path, pooling: PoolingMode | None = None, normalize: bool | None = None) -> Model:
+    config = Config(read_json(folder / "config.json"), "config.json")
+    require_encoder(config)
+    config.require("hidden_act", "gelu_new", *ACTIVATIONS)
+    config.ignore(("classifier_dropout_prob",))
+    # Of the code before transformers', at the values that make no difference.
+    config.require("down_scale_factor", 1)
+    config.require("gap_size", 0)
+    config.require("net_structure_type", 0)
+    config.require("num_memory_blocks", 0)
+    count = config.take("num_hidden_layers", 12)
+    groups = config.take("num_hidden_groups", 1)
+    inner = config.take("inner_group_num", 1)
+    encoder = Encoder(
+        layers=tuple(
+            _layer(f"encoder.albert_layer_groups.{int(i / (count / groups))}.albert_layers.{k}")
+            for i in range(count)
+            for k in range(inner)
+        ),
+        heads=config.take("num_attention_heads", 64),
+        activation=config.take("hidden_act", "gelu_new"),
+        epsilon=config.take("layer_norm_eps", 1e-12),
+        projection="encoder.embedding_hidden_mapping_in",
+    )
+    return read_model(
+        folder,
+        config,
+        NAMES,
+        encoder,
+        positions=config.take("max_position_embeddings", 512),
+        padding_id=config.take("pad_token_id", 0),
+        pooling=pooling,
+        normalize=normalize,
+    )
+
+
+def _layer(name: str) -> Layer:
+    return Layer(
+        query=f"{name}.attention.query",
+        key=f"{name}.attention.key",
+        value=f"{name}.attention.value",
+        attention_output=f"{name}.attention.dense",
+        attention_norm=f"{name}.attention.LayerNorm",
+        intermediate=f"{name}.ffn",
+        output=f"{name}.ffn_output",
+        output_norm=f"{name}.full_layer_layer_norm",
+    )

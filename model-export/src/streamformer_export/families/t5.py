@@ -1,0 +1,155 @@
+"""T5, mT5 and Flan-T5: encoder-decoders that know distances, not positions (Raffel et al. 2020)."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+
+from streamformer_export.errors import ExportError
+from streamformer_export.families import TEXT_TO_TEXT, Model, Task
+from streamformer_export.families.seq2seq import (
+    Attention,
+    FeedForward,
+    Shape,
+    Stack,
+    encoder_decoder,
+)
+from streamformer_export.generation import read_generation
+from streamformer_export.graph.layers import ACTIVATIONS
+from streamformer_export.weights import COMMON_KEYS, Config, Weights, read_json
+
+CLASSES = {"t5": "T5ForConditionalGeneration", "mt5": "MT5ForConditionalGeneration"}
+
+IGNORED_KEYS = (
+    *COMMON_KEYS,
+    "bos_token_id",
+    "classifier_dropout",
+    "d_ff",
+    "dense_act_fn",
+    "dropout_rate",
+    "initializer_factor",
+    "is_gated_act",
+    "output_past",
+    "tokenizer_class",
+)
+
+TASKS = TEXT_TO_TEXT
+
+
+def read(folder: Path, task: Task = Task.TEXT2TEXT_GENERATION) -> Model:
+    config = Config(read_json(folder / "config.json"), "config.json")
+    config.require("model_type", *CLASSES)
+    family = config.take("model_type")
+    config.require("architectures", [CLASSES[family]])
+    config.require("is_encoder_decoder", True)
+    config.require("is_decoder", False)
+    gated, kind = _activation(config, "relu" if family == "t5" else "gated-gelu")
+    width = config.take("d_model", 512)
+    shape = Shape(
+        vocabulary=config.take("vocab_size", 32128 if family == "t5" else 250112),
+        width=width,
+        activation=kind,
+        epsilon=config.take("layer_norm_epsilon", 1e-6),
+        shared_embedding="shared",
+        score_scale=1.0,
+        layer_norms=False,
+        biases=False,
+    )
+    # As in transformers: a head may be there whatever this says, which only tells T5 from T5 1.1.
+    tied = config.take("tie_word_embeddings", True)
+    scaled = config.take("scale_decoder_outputs", tied is not False) and family == "t5"
+    layers = config.take("num_layers", 6 if family == "t5" else 8)
+    # None where both have as many.
+    decoder_layers = config.take("num_decoder_layers", None) or layers
+    sizes = {
+        "heads": config.take("num_heads", 8 if family == "t5" else 6),
+        "head_dim": config.take("d_kv", 64),
+        "pre_norm": True,
+    }
+    buckets = config.take("relative_attention_num_buckets", 32)
+    farthest = config.take("relative_attention_max_distance", 128)
+    # What the model was trained on; distances have no end.
+    positions = config.take("n_positions", 512)
+    generation = read_generation(folder, config, shape.vocabulary, task)
+    config.ignore(IGNORED_KEYS)
+    config.refuse_rest()
+    weights = Weights(folder)
+    weights.ignore("decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight")
+
+    def stack(side: str, layers: int, **more: object) -> Stack:
+        block = f"{side}.block.{{i}}.layer"
+        last = 1 if side == "encoder" else 2
+        first = f"{side}.block.0.layer.0.SelfAttention.relative_attention_bias.weight"
+        found = distance_buckets(buckets, farthest, both_ways=side == "encoder")
+        dense = f"{block}.{last}.DenseReluDense"
+        return Stack(
+            layers=layers,
+            embedding=f"{side}.embed_tokens",
+            attention=_attention(f"{block}.0", "SelfAttention"),
+            feed_forward=FeedForward(
+                inner=(f"{dense}.wi_0", f"{dense}.wi_1") if gated else (f"{dense}.wi",),
+                outer=f"{dense}.wo",
+                norm=f"{block}.{last}.layer_norm",
+            ),
+            final_norm=f"{side}.final_layer_norm",
+            distances=weights[first].T[:, found],
+            **sizes,
+            **more,
+        )
+
+    stacks = (
+        stack("encoder", layers),
+        stack(
+            "decoder",
+            decoder_layers,
+            cross_attention=_attention("decoder.block.{i}.layer.1", "EncDecAttention"),
+            final_scale=width**-0.5 if scaled else 1.0,
+        ),
+    )
+    return encoder_decoder(family, task, positions, shape, stacks, weights, generation)
+
+
+def distance_buckets(buckets: int, farthest: int, *, both_ways: bool) -> np.ndarray:
+    """T5's bucket of each distance key - query from -limit to limit: (2 x limit + 1).
+
+    Half of the buckets are for near tokens, one each; in the other half they widen with the
+    logarithm, and from `farthest` on all share the last. An encoder has half of all for what comes
+    later; a decoder takes what comes later for no distance.
+    """
+    limit = max(farthest, buckets)
+    distance = np.arange(-limit, limit + 1)
+    later = np.zeros_like(distance)
+    if both_ways:
+        buckets //= 2
+        later = (distance > 0) * buckets
+        distance = np.abs(distance)
+    else:
+        distance = np.maximum(-distance, 0)
+    near = buckets // 2
+    # In float32, as torch computes it.
+    ratio = np.log(np.maximum(distance, 1).astype(np.float32) / np.float32(near))
+    wide = ratio / np.float32(math.log(farthest / near)) * np.float32(buckets - near)
+    far = np.minimum(near + wide.astype(np.int64), buckets - 1)
+    return later + np.where(distance < near, distance, far)
+
+
+def _attention(layer: str, name: str) -> Attention:
+    return Attention(f"{layer}.{name}", f"{layer}.layer_norm", ("q", "k", "v"), "o")
+
+
+def _activation(config: Config, default: str) -> tuple[bool, str]:
+    """Whether the feed-forward is gated, and its activation."""
+    projection = config.take("feed_forward_proj", default)
+    gated = projection.startswith("gated-")
+    kind = projection.removeprefix("gated-")
+    # transformers reads this word so, as the published weights were trained with it.
+    kind = "gelu_new" if projection == "gated-gelu" else kind
+    if kind not in ACTIVATIONS:
+        choices = ", ".join(ACTIVATIONS)
+        raise ExportError(
+            f"config.json: feed_forward_proj is supported as one of {choices}, or gated- and one "
+            f"of them: it is {projection!r}. Export a model without it."
+        )
+    return gated, kind
