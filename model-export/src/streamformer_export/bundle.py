@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 import shutil
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,15 +14,21 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
 
+from streamformer_export import answers
 from streamformer_export.errors import ExportError
+from streamformer_export.native_marian import Shortlist, padded
 
 FORMAT = 1
 MANIFEST = "manifest.json"
 CARD = "README.md"
 GOLDEN = "golden.jsonl"
 TOKENIZER = "tokenizer.json"
+TARGET_TOKENIZER = "target_tokenizer.json"
+# Where a template has the text.
+TEXT = "{text}"
+SHORTLIST = "shortlist.bin"
 
 
 def to_json(content: Any) -> str:
@@ -64,6 +71,17 @@ def replace_folder(new: Path, target: Path) -> None:
 
 
 @dataclass(frozen=True)
+class Cut:
+    """The tokens of a text that was cut inside its template."""
+
+    ids: list[int]
+    type_ids: list[int]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True)
 class Bundle:
     """A bundle that was read; `manifest` is as in manifest.schema.json."""
 
@@ -98,26 +116,80 @@ class Bundle:
     def max_tokens(self) -> int:
         return self.manifest["limits"]["max_tokens"]
 
+    @property
+    def template(self) -> str:
+        return self.manifest.get("template", TEXT)
+
     @cached_property
     def tokenizer(self) -> Tokenizer:
         tokenizer = Tokenizer.from_file(str(self.folder / self.manifest["tokenizer"]["file"]))
-        tokenizer.enable_truncation(self.max_tokens)
+        # What a template has behind a text has to stay: such texts are cut by `encode`.
+        if self.template.endswith(TEXT):
+            tokenizer.enable_truncation(self.max_tokens)
         return tokenizer
 
-    def ids(self, text: str, pair: str | None = None) -> list[int]:
-        """Token ids of a text, special tokens included, cut to the model's limit."""
-        return self.tokenizer.encode(text, pair).ids
+    @cached_property
+    def target_tokenizer(self) -> Tokenizer:
+        """What turns generated ids into text."""
+        file = self.manifest["tokenizer"].get("target_file")
+        return Tokenizer.from_file(str(self.folder / file)) if file else self.tokenizer
+
+    def prompt(self, text: str) -> str:
+        """The text in its template."""
+        return self.template.replace(TEXT, text)
+
+    def encode(self, text: str, pair: str | None = None) -> Encoding | Cut:
+        """The tokens of a text in its template, or of a pair, special tokens included, cut to the
+        model's limit."""
+        found = self.tokenizer.encode(self.prompt(text), pair)
+        if len(found) <= self.max_tokens:
+            return found
+        # The last tokens of the text itself go; those of the template and special ones stay.
+        text_end = self.template.index(TEXT) + len(text)
+        places = zip(found.offsets, found.special_tokens_mask, strict=True)
+        inside = [i for i, ((at, _), added) in enumerate(places) if not added and at < text_end]
+        end = inside[-1] + 1
+        kept = end - (len(found) - self.max_tokens)
+        if kept < 1:
+            raise ExportError(
+                f"A template leaves room for a text: it has {len(found) - end} tokens behind it, "
+                f"the limit is {self.max_tokens}. Shorten it, or raise --max-tokens."
+            )
+        return Cut(*([*v[:kept], *v[end:]] for v in (found.ids, found.type_ids)))
+
+    def ids(self, text: str, pair: str | None = None, language: str | None = None) -> list[int]:
+        """Token ids of a text, as `encode` reads it; `language` is that of the text, by default
+        the bundle's first."""
+        ids = list(self.encode(text, pair).ids)
+        if language is not None:
+            tokens = self.manifest["tokenizer"]["source_language_tokens"]
+            ids[0 if tokens["position"] == "first" else -1] = tokens["ids"][language]
+        return ids
+
+    def target_language_id(self, language: str | None = None) -> int | None:
+        """The token that begins an answer in `language`, by default the bundle's first; None where
+        the model is not told."""
+        tokens = self.manifest.get("decoding", {}).get("target_language_tokens")
+        if not tokens:
+            return None
+        return tokens[language or self.manifest["target_languages"][0]]
 
     def text(self, ids: list[int]) -> str:
         """The text of generated ids."""
         special = set(self.manifest["tokenizer"]["special_token_ids"])
-        return self.tokenizer.decode([i for i in ids if i not in special]).strip()
+        return self.target_tokenizer.decode([i for i in ids if i not in special]).strip()
 
     def limit(self, input_tokens: int) -> int:
         """Tokens that a row of this length may generate."""
         decoding = self.manifest["decoding"]
         allowed = math.floor(decoding["max_length_factor"] * input_tokens)
         return min(decoding["max_new_tokens"], allowed + decoding["max_length_offset"])
+
+    @cached_property
+    def shortlist(self) -> Shortlist | None:
+        """Which tokens may translate which, where the bundle narrows its output."""
+        file = self.manifest.get("decoding", {}).get("shortlist_file")
+        return Shortlist.read(self.folder / file) if file else None
 
     def golden(self) -> list[dict[str, Any]]:
         lines = (self.folder / self.manifest["golden"]).read_text(encoding="utf-8").splitlines()
@@ -148,14 +220,19 @@ class Runner:
         self,
         rows: list[list[int]],
         *,
+        types: list[list[int]] | None = None,
         num_beams: int | None = None,
         length_penalty: float | None = None,
         padding: int = 0,
+        **options: float | list[int],
     ) -> list[np.ndarray]:
         """Runs rows of ids as one batch, padded to the longest and `padding` more.
 
-        Returns [logits (batch, labels)], or [sequences (batch, beams, time), scores
-        (batch, beams)].
+        `types` are the token types of the rows, by default 0. `options` are optional inputs of the
+        graph by their names; the rest are the bundle's defaults, but a bundle that samples searches
+        here unless a temperature is given.
+
+        Returns what the graph does, as manifest["outputs"] declares it.
         """
         manifest = self.bundle.manifest
         longest = max(map(len, rows)) + padding
@@ -167,6 +244,8 @@ class Runner:
         feed = {"input_ids": ids, "attention_mask": mask}
         if any(value["name"] == "token_type_ids" for value in manifest["inputs"]):
             feed["token_type_ids"] = np.zeros_like(ids)
+            for i, row in enumerate(types or []):
+                feed["token_type_ids"][i, : len(row)] = row
         if self.bundle.generates:
             decoding = manifest["decoding"]
             beams = decoding["num_beams"] if num_beams is None else num_beams
@@ -175,40 +254,100 @@ class Runner:
             feed["min_new_tokens"] = np.array(decoding["min_new_tokens"], np.int64)
             feed["num_beams"] = np.array(beams, np.int64)
             feed["length_penalty"] = np.array(penalty, np.float32)
+            feed |= self._options(len(rows), options)
+            if self.bundle.shortlist:
+                feed["shortlist"] = padded([self.bundle.shortlist.of(row) for row in rows])
         return self.session.run(None, feed)
 
+    def _options(self, rows: int, given: dict[str, float | list[int]]) -> dict[str, np.ndarray]:
+        """The optional inputs that the graph has."""
+        decoding = self.bundle.manifest["decoding"]
+        language = self.bundle.target_language_id()
+        defaults = {
+            "forced_bos_token_id": [-1 if language is None else language] * rows,
+            "repetition_penalty": decoding.get("repetition_penalty", 1.0),
+            "no_repeat_ngram_size": decoding.get("no_repeat_ngram_size", 0),
+            "suppress_tokens": [],
+            "temperature": 0.0,
+            "top_k": decoding.get("top_k", 0),
+            "top_p": decoding.get("top_p", 1.0),
+            "seed": [0] * rows,
+        }
+        types = {v["name"]: v["type"] for v in self.bundle.manifest["inputs"]}
+        unknown = sorted(given.keys() - types.keys())
+        if unknown:
+            raise ExportError(
+                f"An option needs an input of the graph: there is none called {unknown[0]!r}. "
+                "Export the bundle --with it."
+            )
+        values = {name: given.get(name, default) for name, default in defaults.items()}
+        return {name: np.array(v, types[name]) for name, v in values.items() if name in types}
+
     def answers(
-        self, rows: list[list[int]], batch: int = 32, num_beams: int | None = None, progress=None
+        self,
+        rows: list[list[int]],
+        batch: int = 32,
+        num_beams: int | None = None,
+        progress=None,
+        languages: Sequence[str | None] = (),
     ) -> list[Any]:
-        """Per row: probabilities (labels), or the best hypothesis' ids without padding.
+        """Per row the best hypothesis' ids without padding.
 
-        Rows run in batches of similar length; the answers come in the order of `rows`.
+        Rows run in batches of similar length; the answers come in the order of `rows`. `languages`
+        are those of the answers, where the model is told.
         """
-        order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
-        results: list[Any] = [None] * len(rows)
-        starts = range(0, len(rows), batch)
-        for start in progress(starts) if progress else starts:
-            chosen = order[start : start + batch]
-            outputs = self.run([rows[i] for i in chosen], num_beams=num_beams)
-            if self.bundle.generates:
-                found = [self.trim(sequence[0]) for sequence in outputs[0]]
-            else:
-                found = list(probabilities(outputs[0]))
-            for i, result in zip(chosen, found, strict=True):
-                results[i] = result
-        return results
 
-    def trim(self, ids: np.ndarray) -> list[int]:
-        """Generated ids up to the end token, or to the padding."""
+        def run(chosen: list[int]) -> list[list[int]]:
+            some, more = [rows[i] for i in chosen], {}
+            if languages and self.bundle.target_language_id() is not None:
+                tokens = [self.bundle.target_language_id(languages[i]) for i in chosen]
+                more["forced_bos_token_id"] = tokens
+            sequences = self.run(some, num_beams=num_beams, **more)[0]
+            pairs = zip(sequences, some, strict=True)
+            return [self.trim(sequence[0], len(row)) for sequence, row in pairs]
+
+        return _in_batches([len(row) for row in rows], batch, run, progress)
+
+    def read(self, encodings: list[Encoding], batch: int = 32, progress=None) -> list[Any]:
+        """Per text what the reader of an encoder's task makes of its outputs.
+
+        Texts run in batches of similar length; the answers come in the order of `encodings`.
+        """
+        reader = answers.reader(self.bundle.manifest)
+
+        def run(chosen: list[int]) -> list[Any]:
+            some = [encodings[i] for i in chosen]
+            rows = zip(self.outputs(some), some, strict=True)
+            return [reader.read(outputs, encoding) for outputs, encoding in rows]
+
+        return _in_batches([len(encoding) for encoding in encodings], batch, run, progress)
+
+    def outputs(self, encodings: list[Encoding], padding: int = 0) -> list[list[np.ndarray]]:
+        """The outputs of each text of one batch, without batch axis and padding."""
+        ids, types = [e.ids for e in encodings], [e.type_ids for e in encodings]
+        found = self.run(ids, types=types, padding=padding)
+        long = ["sequence" in output["shape"] for output in self.bundle.manifest["outputs"]]
+        return [
+            [a[i, : len(row)] if cut else a[i] for a, cut in zip(found, long, strict=True)]
+            for i, row in enumerate(ids)
+        ]
+
+    def trim(self, ids: np.ndarray, input_tokens: int) -> list[int]:
+        """Generated ids of a row of that many input tokens, up to the end token or its limit."""
         end = self.bundle.manifest["decoding"]["eos_token_id"]
-        padding = self.bundle.manifest["tokenizer"]["pad_token_id"]
-        ids = ids.tolist()
-        if end in ids:
-            return ids[: ids.index(end) + 1]
-        return ids[: ids.index(padding)] if padding in ids else ids
+        kept = ids[: self.bundle.limit(input_tokens)].tolist()
+        return kept[: kept.index(end) + 1] if end in kept else kept
 
 
-def probabilities(logits: np.ndarray) -> np.ndarray:
-    """Softmax over the labels, in float64."""
-    shifted = np.exp(logits.astype(np.float64) - logits.max(axis=-1, keepdims=True))
-    return shifted / shifted.sum(axis=-1, keepdims=True)
+def _in_batches(
+    lengths: list[int], batch: int, run: Callable[[list[int]], list[Any]], progress=None
+) -> list[Any]:
+    """What `run` gives for each index, called with batches of indices of similar length."""
+    order = sorted(range(len(lengths)), key=lambda i: lengths[i])
+    results: list[Any] = [None] * len(lengths)
+    starts = range(0, len(lengths), batch)
+    for start in progress(starts) if progress else starts:
+        chosen = order[start : start + batch]
+        for i, result in zip(chosen, run(chosen), strict=True):
+            results[i] = result
+    return results

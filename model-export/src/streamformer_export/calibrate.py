@@ -2,37 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import onnxruntime
 from tqdm import tqdm
 
-from streamformer_export.families import Model
+from streamformer_export import half
+from streamformer_export.families import Model, Task
+from streamformer_export.graph.options import Option, Options
+from streamformer_export.native_marian import Shortlist, padded
 from streamformer_export.quantize import Observer, Range, Scheme, choose_range
 
 # Values kept of each matrix' inputs.
 SAMPLES = 400_000
 
 
-def calibrate(model: Model, rows: list[list[int]], version: str) -> dict[str, Range]:
+def calibrate(
+    model: Model,
+    rows: list[list[int]],
+    version: str,
+    types: list[list[int]] | None = None,
+    language_id: int | None = None,
+) -> dict[str, Range]:
     """Ranges of the inputs of every matrix, by name.
 
-    Runs each row of ids by itself, so that no padding is seen. A generating model first translates
-    it, and then reads its own answer.
+    Runs each row of ids by itself, so that no padding is seen, with its token `types`, if any. A
+    generating model first answers it, and then reads its own answer; `language_id` is the first
+    token of answers, if any.
     """
     observer = Observer()
     scorer = _session(model.build_scorer(observer).model(version))
-    generator = _session(model.build(Scheme()).model(version)) if model.rules else None
     random = np.random.default_rng(0)
     kept: dict[str, list[np.ndarray]] = {name: [] for name in observer.seen}
     per_row = max(1, SAMPLES // len(rows))
-    for row in tqdm(rows, desc="calibration", unit="text"):
-        feed = {"input_ids": np.array([row], np.int64)}
-        feed["attention_mask"] = np.ones_like(feed["input_ids"])
-        names = {value.name for value in scorer.get_inputs()}
-        if "token_type_ids" in names:
-            feed["token_type_ids"] = np.zeros_like(feed["input_ids"])
-        if generator:
-            feed["decoder_input_ids"] = _answer(model, generator, feed)
+    for feed in _feeds(model, scorer, rows, version, types, language_id):
         outputs = scorer.run(list(observer.seen), feed)
         for name, output in zip(observer.seen, outputs, strict=True):
             values = output.reshape(-1)
@@ -44,12 +48,76 @@ def calibrate(model: Model, rows: list[list[int]], version: str) -> dict[str, Ra
     return {observer.seen[name]: choose_range(np.concatenate(v)) for name, v in kept.items()}
 
 
+def largest_half(
+    model: Model,
+    rows: list[list[int]],
+    version: str,
+    types: list[list[int]] | None = None,
+    language_id: int | None = None,
+) -> float:
+    """The largest magnitude that the values of the variant fp16 have, measured in float32.
+
+    Reads rows as `calibrate` does; refuses a model with values that float16 does not hold.
+    """
+    scheme = half.Half()
+    watched, places = half.extremes(model.build_scorer(scheme).model(version), scheme)
+    scorer = _session(watched)
+    largest = 0.0
+    for feed in _feeds(model, scorer, rows, version, types, language_id):
+        outputs = scorer.run(list(places), feed)
+        for place, output in zip(places.values(), outputs, strict=True):
+            half.refuse_overflow(place, float(output))
+            largest = max(largest, float(output))
+    return largest
+
+
+def _feeds(
+    model: Model,
+    scorer: onnxruntime.InferenceSession,
+    rows: list[list[int]],
+    version: str,
+    types: list[list[int]] | None,
+    language_id: int | None,
+) -> Iterator[dict[str, np.ndarray]]:
+    """What a scorer reads, row by row: of a generating model, the text and its own answer."""
+    generator = None
+    if model.rules:
+        first = {Option.FORCED_BOS_TOKEN_ID} if language_id is not None else ()
+        graph = model.build(Scheme(), Options(frozenset(first)))
+        generator = _session(graph.model(version))
+    names = {value.name for value in scorer.get_inputs()}
+    for i, row in enumerate(tqdm(rows, desc="calibration", unit="text")):
+        feed = {"input_ids": np.array([row], np.int64)}
+        feed["attention_mask"] = np.ones_like(feed["input_ids"])
+        if "token_type_ids" in names:
+            feed["token_type_ids"] = np.array([types[i] if types else [0] * len(row)], np.int64)
+        if generator:
+            answer = _answer(model, generator, feed, language_id)
+            if "decoder_input_ids" in names:
+                feed["decoder_input_ids"] = np.insert(answer[:, :-1], 0, model.rules.start_id, 1)
+            else:
+                feed["input_ids"] = np.concatenate([feed["input_ids"], answer], axis=1)
+                feed["attention_mask"] = np.ones_like(feed["input_ids"])
+        yield feed
+
+
 def _answer(
-    model: Model, generator: onnxruntime.InferenceSession, feed: dict[str, np.ndarray]
+    model: Model,
+    generator: onnxruntime.InferenceSession,
+    feed: dict[str, np.ndarray],
+    language_id: int | None,
 ) -> np.ndarray:
-    """Greedy translation with the start token in front: (1, time)."""
+    """What greedy search answers: (1, time)."""
     assert model.rules
-    limit = min(model.max_positions - 1, 2 * feed["input_ids"].shape[1] + 16)
+    more = {}
+    if model.shortlist:
+        row = feed["input_ids"][0].tolist()
+        more["shortlist"] = padded([Shortlist.read(model.shortlist).of(row)])
+    if language_id is not None:
+        more["forced_bos_token_id"] = np.array([language_id], np.int64)
+    length = feed["input_ids"].shape[1]
+    room = model.max_positions - (length if model.task is Task.TEXT_GENERATION else 1)
+    limit = min(room, 2 * length + 16)
     sequences, _ = generator.run(
         None,
         {
@@ -59,9 +127,10 @@ def _answer(
             "min_new_tokens": np.array(0, np.int64),
             "num_beams": np.array(1, np.int64),
             "length_penalty": np.array(1, np.float32),
+            **more,
         },
     )
-    return np.concatenate([[[model.rules.start_id]], sequences[0][:, :-1]], axis=1)
+    return sequences[0]
 
 
 def _session(model: object) -> onnxruntime.InferenceSession:

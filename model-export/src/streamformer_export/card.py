@@ -11,7 +11,7 @@ TAIL = "## How it was made"
 
 def tail(card: Path) -> str:
     """What an earlier card says from TAIL on."""
-    return card.read_text(encoding="utf-8").partition(TAIL)[2].strip()
+    return card.read_text(encoding="utf-8").partition(TAIL)[2].strip("\n")
 
 
 def write(manifest: dict[str, Any], made: str) -> str:
@@ -32,6 +32,10 @@ def write(manifest: dict[str, Any], made: str) -> str:
         lines.append(f"| writes | {', '.join(manifest['target_languages'])} |")
     if manifest.get("labels"):
         lines.append(f"| labels | {', '.join(manifest['labels'])} |")
+    if manifest.get("problem_type"):
+        lines.append(f"| problem type | {manifest['problem_type']} |")
+    if manifest.get("aggregation"):
+        lines.append(f"| tokens become entities by | {manifest['aggregation']} |")
     lines.append(f"| longest input | {manifest['limits']['max_tokens']} tokens; the rest is cut |")
     decoding = manifest.get("decoding")
     if decoding:
@@ -56,10 +60,11 @@ def write(manifest: dict[str, Any], made: str) -> str:
         lines += [f"- `{name}`{default}: {variant.get('description', '')}"]
         for figure, value in variant.get("evaluation", {}).items():
             lines.append(f"  - {figure}: {value}")
+    exception = ", but with `int8-fast`" if "int8-fast" in manifest["variants"] else ""
     lines += [
         "",
-        "The same text gives the same answer alone and in any batch. Control tokens that are "
-        "spelled in a text, such as `[SEP]` or `</s>`, are read as text.",
+        f"The same text gives the same answer alone and in any batch{exception}. Control tokens "
+        "that are spelled in a text, such as `[SEP]` or `</s>`, are read as text.",
     ]
     lines += ["", TAIL, "", made]
     return "\n".join(lines) + "\n"

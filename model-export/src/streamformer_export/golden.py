@@ -6,9 +6,16 @@ import json
 from pathlib import Path
 from typing import Any
 
-from streamformer_export import reference, tokenizer
-from streamformer_export.bundle import GOLDEN, Bundle, Runner
+from tokenizers import Encoding, Tokenizer
+
+from streamformer_export import answers, reference, tokenizer
+from streamformer_export.bundle import GOLDEN, TEXT, Bundle, Cut, Runner
 from streamformer_export.errors import ExportError
+from streamformer_export.families import Task
+from streamformer_export.graph.heads import Pooling
+
+# A text, and the one it is paired with.
+Text = tuple[str, str | None]
 
 # English, since both default bundles read it; `--golden-texts` gives others.
 TEXTS = (
@@ -48,78 +55,184 @@ TEXTS = (
     "woman with a red umbrella crosses the street and two children look at her.",
 )
 
+QUESTIONS = (
+    ("Who is riding a horse?", "A man is riding a horse on the beach."),
+    ("What are the girls playing?", "Two young girls are playing football in the park."),
+    ("When does the meeting start?", "The meeting starts at 9:45 on 3 March 2026."),
+    ("How much?", "It costs $19.99 (plus 20% tax)."),
+    (
+        "Where did Mr. O'Neill's café open?",
+        "Mr. O'Neill's café opened in Zürich - naïve, but chic.",
+    ),
+    ("What does a dog chase?", "A dog 🐶 chases a ball ⚽ in the snow ❄️."),
+    ("who", "OK"),
+    ("What is in the text?", "[CLS] [SEP] [MASK] [PAD] [UNK]"),
+    ("</s> <pad>?", "He said </s> and then [MASK] walked away."),
+    ("谁", "你好，世界"),  # noqa: RUF001
+    ("Как дела?", "Привет, мир! Как дела?"),
+    ("What is odd here?", "e\u0301 o\u0302 n\u0303 soft\u00adhyphen zero\u200bwidth no\u00a0break"),
+    ("   Which   lines? ", "   too    many\tspaces\nand lines   "),
+    (
+        "What does the woman carry, and what do the children do while she crosses the street?",
+        "A group of people in orange vests is standing in front of a large white building, while a "
+        "woman with a red umbrella crosses the street and two children look at her.",
+    ),
+)
+
 # Repeated until a text is longer than the model's limit.
 SENTENCE = "The quick brown fox jumps over the lazy dog, and nobody knows why. "
 
 
-def texts(source: Path | None, max_tokens: int) -> list[str]:
-    """The texts of a file, one per line, or TEXTS; and one that is longer than the limit."""
+def texts(source: Path | None, task: Task, max_tokens: int) -> list[Text]:
+    """The texts of a file, one per line, or TEXTS or QUESTIONS; and one beyond the limit.
+
+    In a file a tab stands between the texts of a pair.
+    """
+    asks = task is Task.QUESTION_ANSWERING
+    long = SENTENCE * (max_tokens // 8)
+    last = ("What does the fox jump over?", long) if asks else (long, None)
     if source is None:
-        chosen = list(TEXTS)
-    else:
-        lines = source.read_text(encoding="utf-8").split("\n")
-        chosen = [line for line in lines if line.strip()]
-        if not chosen:
-            raise ExportError(f"A file of golden texts has a text per line: {source} has none.")
-    return [*chosen, SENTENCE * (max_tokens // 8)]
+        chosen = list(QUESTIONS) if asks else [(text, None) for text in TEXTS]
+        return [*chosen, last]
+    lines = source.read_text(encoding="utf-8").split("\n")
+    parts = [line.partition("\t") for line in lines if line.strip()]
+    if not parts or (asks and not all(pair for _, _, pair in parts)):
+        wanted = "a question, a tab and a context" if asks else "a text"
+        raise ExportError(
+            f"A file of golden texts has {wanted} per line: {source} has not. Mend the file."
+        )
+    return [*((text, pair or None) for text, _, pair in parts), last]
 
 
 def write(
-    draft: Bundle, model_folder: Path, chosen: list[str], reference_variant: str | None
+    draft: Bundle,
+    model_folder: Path,
+    chosen: list[Text],
+    reference_variant: str | None,
+    pooling: Pooling | None = None,
 ) -> str:
     """Writes golden.jsonl into a draft of a bundle; returns who gave the answers.
 
     `reference_variant` is the graph that answers where transformers does not; None asks
     transformers.
     """
-    rows = _reference_ids(draft, model_folder, chosen)
+    encodings = _reference_encodings(draft, model_folder, chosen)
+    by = f"the {reference_variant} graph"
     if reference_variant is None:
-        answers = reference.answers(model_folder, draft, rows)
         by = f"transformers {reference.version()}"
+    rows = [encoding.ids for encoding in encodings]
+    if draft.generates:
+        told = _languages(draft, len(chosen))
+        rows = [
+            draft.ids(text, pair, one.get("language"))
+            for (text, pair), one in zip(chosen, told, strict=True)
+        ]
+        languages = [one.get("target_language") for one in told]
+        if reference_variant is None:
+            found = reference.generated(model_folder, draft, rows, languages)
+        else:
+            runner = Runner(draft, reference_variant)
+            found = runner.answers(rows, batch=1, languages=languages)
+        expected = [
+            {"output": draft.text(ids), **one} for ids, one in zip(found, told, strict=True)
+        ]
     else:
-        answers = Runner(draft, reference_variant).answers(rows, batch=1)
-        by = f"the {reference_variant} graph"
+        if reference_variant is None:
+            found = reference.read(model_folder, draft, encodings, pooling)
+        else:
+            found = Runner(draft, reference_variant).read(encodings, batch=1)
+        reader = answers.reader(draft.manifest)
+        expected = [reader.line(answer) for answer in found]
     with (draft.folder / GOLDEN).open("w", encoding="utf-8", newline="\n") as file:
-        for text, ids, answer in zip(chosen, rows, answers, strict=True):
-            line = {"text": text, "input_ids": ids, **_expected(draft, answer)}
+        for (text, pair), ids, answer in zip(chosen, rows, expected, strict=True):
+            both = {"text": text} | ({} if pair is None else {"text_pair": pair})
+            line = {**both, "input_ids": ids, **answer}
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
     return by
 
 
-def differences(bundle: Bundle, variant: str, threads: int | None = None) -> tuple[float, float]:
-    """Replays the golden texts: largest difference of a score, share of equal answers."""
+def encodings(bundle: Bundle) -> list[Encoding]:
+    """The golden texts as the bundle's tokenizer reads them."""
+    return [bundle.encode(line["text"], line.get("text_pair")) for line in bundle.golden()]
+
+
+def inputs(bundle: Bundle) -> list[Encoding | Cut]:
+    """The golden texts as the graph reads them, with the languages that they tell."""
+    if not bundle.generates:
+        return encodings(bundle)
+    return [Cut(line["input_ids"], []) for line in bundle.golden()]
+
+
+def answered(bundle: Bundle, variant: str, threads: int | None = None) -> list[dict[str, Any]]:
+    """The golden lines with the answers that a variant gives."""
     lines = bundle.golden()
-    answers = Runner(bundle, variant, threads).answers([line["input_ids"] for line in lines])
-    apart, equal = 0.0, 0
-    for line, answer in zip(lines, answers, strict=True):
-        if bundle.generates:
-            equal += bundle.text(answer) == line["output"]
-            continue
-        labels = bundle.manifest["labels"]
-        equal += labels[int(answer.argmax())] == line["label"]
-        apart = max(apart, abs(float(answer[labels.index(line["label"])]) - line["score"]))
-    return apart, equal / len(lines)
-
-
-def _expected(bundle: Bundle, answer: Any) -> dict[str, Any]:
+    runner = Runner(bundle, variant, threads)
     if bundle.generates:
-        return {"output": bundle.text(answer)}
-    best = int(answer.argmax())
-    return {"label": bundle.manifest["labels"][best], "score": round(float(answer[best]), 6)}
+        languages = [line.get("target_language") for line in lines]
+        outputs = runner.answers([line["input_ids"] for line in lines], languages=languages)
+        return [
+            {**line, "output": bundle.text(ids)} for ids, line in zip(outputs, lines, strict=True)
+        ]
+    reader = answers.reader(bundle.manifest)
+    found = runner.read(encodings(bundle))
+    return [{**line, **reader.line(one)} for line, one in zip(lines, found, strict=True)]
 
 
-def _reference_ids(draft: Bundle, folder: Path, chosen: list[str]) -> list[list[int]]:
-    """The reference tokenizer's ids; refuses a bundle tokenizer that gives others."""
+def differences(
+    bundle: Bundle,
+    variant: str,
+    threads: int | None = None,
+    lines: list[dict[str, Any]] | None = None,
+) -> tuple[float, float]:
+    """Answers the golden texts: largest difference of a score, share of equal answers.
+
+    `lines` are the expected answers, by default those of golden.jsonl.
+    """
+    expected = bundle.golden() if lines is None else lines
+    if bundle.generates:
+        found = answered(bundle, variant, threads)
+        pairs = zip(found, expected, strict=True)
+        return 0.0, sum(a["output"] == b["output"] for a, b in pairs) / len(expected)
+    reader = answers.reader(bundle.manifest)
+    found = Runner(bundle, variant, threads).read(encodings(bundle))
+    compared = [reader.compare(line, one) for line, one in zip(expected, found, strict=True)]
+    apart, equal = zip(*compared, strict=True)
+    return max(apart), sum(equal) / len(expected)
+
+
+def reference_tokenizer(bundle: Bundle, folder: Path) -> Tokenizer:
+    """The folder's own tokenizer, with the bundle's limit and the bundle's first language."""
     original = tokenizer.reference(folder)
-    original.enable_truncation(draft.max_tokens)
-    rows = []
-    for text in chosen:
-        ids = original.encode(text).ids
-        if draft.ids(text) != ids:
+    if bundle.template.endswith(TEXT):
+        original.enable_truncation(bundle.max_tokens)
+    if "source_language_tokens" in bundle.manifest["tokenizer"]:
+        original.post_processor = bundle.tokenizer.post_processor
+    return original
+
+
+def _languages(draft: Bundle, count: int) -> list[dict[str, str]]:
+    """Which languages each golden text has, where the model is told: all of them in turn."""
+    manifest = draft.manifest
+    told = {
+        "language": manifest["tokenizer"].get("source_language_tokens", {}).get("ids", {}),
+        "target_language": manifest["decoding"].get("target_language_tokens", {}),
+    }
+    names = {key: list(tokens) for key, tokens in told.items() if tokens}
+    return [{key: tags[i % len(tags)] for key, tags in names.items()} for i in range(count)]
+
+
+def _reference_encodings(draft: Bundle, folder: Path, chosen: list[Text]) -> list[Encoding]:
+    """What the bundle's tokenizer reads; refuses other ids than the reference tokenizer's."""
+    original = reference_tokenizer(draft, folder)
+    found = []
+    for text, pair in chosen:
+        encoding = draft.encode(text, pair)
+        if not tokenizer.reads_alike(draft.tokenizer, original, draft.prompt(text), pair):
+            ids = original.encode(draft.prompt(text), pair).ids
             raise ExportError(
                 "The bundle's tokenizer gives the reference's ids: "
-                f"{text[:60]!r} gives {draft.ids(text)[:8]} instead of {ids[:8]}. "
+                f"{text[:60]!r} gives {encoding.ids[:8]} instead of {ids[:8]}. "
                 "Export with a tokenizer that does not depend on its added tokens."
             )
-        rows.append(ids)
-    return rows
+        found.append(encoding)
+    return found

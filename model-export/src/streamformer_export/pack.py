@@ -13,7 +13,18 @@ from safetensors.numpy import load_file, save_file
 from streamformer_export.errors import ExportError
 
 WEIGHTS = "model.safetensors"
-KEPT = ("config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json")
+KEPT = (
+    "config.json",
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    # Of sentence-transformers.
+    "modules.json",
+    "sentence_bert_config.json",
+    "config_sentence_transformers.json",
+    "1_Pooling/config.json",
+    "2_Normalize/config.json",
+)
 HISTORY = ("training.json", "metrics.jsonl")
 
 
@@ -35,6 +46,7 @@ def pack(model: Path, out: Path) -> None:
     save_file(halved, out / WEIGHTS, metadata={"format": "pt"})
     for name in KEPT:
         if (model / name).is_file():
+            (out / name).parent.mkdir(exist_ok=True)
             shutil.copyfile(model / name, out / name)
     for name in HISTORY:
         if (model / name).is_file():

@@ -16,6 +16,9 @@ from streamformer_export.graph.builder import FLOAT, Graph
 # Processors without VNNI add pairs of products of uint8 and int8 in 16 bits: 2 x 255 x 63 still
 # fits, so that the sums are exact everywhere.
 WEIGHT_LEVELS = 63
+# The same for values that are larger one by one: they pair within four neighbours of a column.
+PAIR_LEVELS = 2 * WEIGHT_LEVELS + 2
+NEIGHBOURS = 4
 TABLE_LEVELS = 127
 
 # Shares of the seen range that are tried as the quantized range.
@@ -24,33 +27,63 @@ CLIPS = np.linspace(1.0, 0.3, 36)
 
 @dataclass(frozen=True)
 class Linear:
-    """A linear layer: `weight` (in, out) and `bias` (out)."""
+    """A linear layer: `weight` (in, out) and `bias` (out), which some families leave out.
+
+    `use` tells apart the layers that share it. `steps` (out) are there where the weights come in 8
+    bits: those of a column are multiples of its step. A `sensitive` layer stays in float32 whatever
+    the scheme.
+    """
 
     name: str
     weight: np.ndarray
-    bias: np.ndarray
+    bias: np.ndarray | None
+    use: str = ""
+    steps: np.ndarray | None = None
+    sensitive: bool = False
+
+    @property
+    def input(self) -> str:
+        """Name of what it gets to see, which calibration observes."""
+        return f"{self.name}, {self.use}" if self.use else self.name
 
     def bias_of(self, g: Graph) -> str:
-        return g.weight(f"{self.name}.bias", self.bias)
+        """The bias, or the empty name of an input that is left out."""
+        return "" if self.bias is None else g.weight(f"{self.name}.bias", self.bias)
 
     @staticmethod
     def side_by_side(name: str, parts: Sequence[Linear]) -> Linear:
         """One layer that computes several of the same input."""
+        if len(parts) == 1:
+            return parts[0]
         weight = np.concatenate([part.weight for part in parts], axis=1)
-        return Linear(name, weight, np.concatenate([part.bias for part in parts]))
+        biases = [part.bias for part in parts]
+        bias = None if any(b is None for b in biases) else np.concatenate(biases)
+        steps = [part.steps for part in parts]
+        joint = None if any(s is None for s in steps) else np.concatenate(steps)
+        sensitive = any(part.sensitive for part in parts)
+        return Linear(name, weight, bias, steps=joint, sensitive=sensitive)
 
 
 @dataclass(frozen=True)
 class Table:
-    """An embedding table: `rows` (entries, width)."""
+    """An embedding table: `rows` (entries, width), with `steps` (entries) as a layer's."""
 
     name: str
     rows: np.ndarray
+    steps: np.ndarray | None = None
 
     @property
     def projection(self) -> str:
         """Name of the table as the matrix that gives one logit per entry."""
         return f"{self.name}.projection"
+
+
+@dataclass(frozen=True)
+class Narrow:
+    """Some columns of a projection, as values of a graph."""
+
+    weight: str
+    scales: str = ""
 
 
 class Scheme:
@@ -64,7 +97,8 @@ class Scheme:
 
     def linear(self, g: Graph, linear: Linear, x: str) -> str:
         """x (..., in) times the weight, plus the bias."""
-        return g.op("Add", self.matmul(g, linear, x), linear.bias_of(g))
+        product = self.matmul(g, linear, x)
+        return product if linear.bias is None else g.op("Add", product, linear.bias_of(g))
 
     def clips_negatives(self, linear: Linear) -> bool:
         """Whether the layer takes negative inputs for zero, so that no Relu is needed before it."""
@@ -81,6 +115,18 @@ class Scheme:
             return logits
         return g.op("Add", logits, g.weight(f"{table.projection}.bias", bias))
 
+    def head(self, x: str) -> str:
+        """Hidden states as a head reads them, which is in float32 in every variant."""
+        return x
+
+    def narrow(self, g: Graph, table: Table, tokens: str) -> Narrow:
+        """The transposed table's columns of `tokens` (entries) alone."""
+        return Narrow(g.op("Gather", g.shared(table.name, table.rows), tokens))
+
+    def project_narrow(self, g: Graph, table: Table, x: str, narrow: Narrow) -> str:
+        """x (..., width) times those columns."""
+        return g.op("FusedMatMul", x, narrow.weight, transB=1)
+
 
 class Observer(Scheme):
     """float32 that also gives the input of every matrix product as an output of the graph."""
@@ -89,7 +135,7 @@ class Observer(Scheme):
         self.seen: dict[str, str] = {}
 
     def matmul(self, g: Graph, linear: Linear, x: str) -> str:
-        self._observe(g, linear.name, x)
+        self._observe(g, linear.input, x)
         return super().matmul(g, linear, x)
 
     def project(self, g: Graph, table: Table, x: str, bias: np.ndarray) -> str:
@@ -109,8 +155,58 @@ class Range:
     zero_point: int
 
 
-class Static(Scheme):
-    """7-bit weights per column, and activations in 8 bits by a scale that calibration fixed.
+class Quantized(Scheme):
+    """7-bit weights per column; `_product` says where the scales of 8-bit activations come from."""
+
+    def matmul(self, g: Graph, linear: Linear, x: str) -> str:
+        if linear.sensitive:
+            return super().matmul(g, linear, x)
+        return self._multiply(g, linear, x)
+
+    def linear(self, g: Graph, linear: Linear, x: str) -> str:
+        if linear.sensitive:
+            return super().linear(g, linear, x)
+        return self._multiply(g, linear, x, linear.bias_of(g))
+
+    def project(self, g: Graph, table: Table, x: str, bias: np.ndarray) -> str:
+        linear = Linear(table.projection, table.rows.T, bias, steps=table.steps)
+        return self._multiply(g, linear, x, linear.bias_of(g) if bias.any() else "")
+
+    def narrow(self, g: Graph, table: Table, tokens: str) -> Narrow:
+        values, scales = quantize_columns(table.rows.T, steps=table.steps)
+        rows = g.op("Gather", g.shared(f"{table.projection}.quantized", values.T), tokens)
+        return Narrow(
+            g.op("Transpose", rows, perm=[1, 0]),
+            g.op("Gather", g.shared(f"{table.projection}.scales", scales), tokens),
+        )
+
+    def project_narrow(self, g: Graph, table: Table, x: str, narrow: Narrow) -> str:
+        return self._product(g, table.projection, x, narrow.weight, narrow.scales)
+
+    def lookup(self, g: Graph, table: Table, ids: str) -> str:
+        values, scales = quantize_columns(table.rows.T, TABLE_LEVELS, table.steps)
+        rows = g.op("Gather", g.shared(f"{table.name}.quantized", values.T), ids)
+        scale = g.op("Gather", g.shared(f"{table.name}.scales", scales[:, None]), ids)
+        return g.op("Mul", g.op("Cast", rows, to=FLOAT), scale)
+
+    def _multiply(self, g: Graph, linear: Linear, x: str, bias: str = "") -> str:
+        values, scales = quantize_columns(linear.weight, steps=linear.steps)
+        weight = g.weight(f"{linear.name}.quantized", values)
+        scales = g.weight(f"{linear.name}.scales", scales)
+        return self._product(g, linear.input, x, weight, scales, bias)
+
+    def _product(
+        self, g: Graph, seen: str, x: str, weight: str, scales: str, bias: str = ""
+    ) -> str:
+        """x (..., in) times the quantized weight (in, out) with its scales (out), plus the bias.
+
+        `seen` is the name of x in calibration.
+        """
+        raise NotImplementedError
+
+
+class Static(Quantized):
+    """Activations in 8 bits by a scale that calibration fixed.
 
     A fixed scale makes each row's answer its own; sums of 8-bit products are exact.
     """
@@ -125,25 +221,8 @@ class Static(Scheme):
         self._ranges = ranges
         self._quantized: dict[tuple[int, str, Range], str] = {}
 
-    def matmul(self, g: Graph, linear: Linear, x: str) -> str:
-        return self._multiply(g, linear.name, linear.weight, x)
-
-    def linear(self, g: Graph, linear: Linear, x: str) -> str:
-        return self._multiply(g, linear.name, linear.weight, x, linear.bias_of(g))
-
     def clips_negatives(self, linear: Linear) -> bool:
-        return self._range(linear.name).zero_point == 0
-
-    def project(self, g: Graph, table: Table, x: str, bias: np.ndarray) -> str:
-        name = f"{table.projection}.bias"
-        added = g.weight(name, bias) if bias.any() else ""
-        return self._multiply(g, table.projection, table.rows.T, x, added)
-
-    def lookup(self, g: Graph, table: Table, ids: str) -> str:
-        values, scales = quantize_columns(table.rows.T, TABLE_LEVELS)
-        rows = g.op("Gather", g.shared(f"{table.name}.quantized", values.T), ids)
-        scale = g.op("Gather", g.shared(f"{table.name}.scales", scales[:, None]), ids)
-        return g.op("Mul", g.op("Cast", rows, to=FLOAT), scale)
+        return not linear.sensitive and self._range(linear.input).zero_point == 0
 
     def _range(self, name: str) -> Range:
         try:
@@ -153,30 +232,60 @@ class Static(Scheme):
                 f"Calibration has seen the input of every matrix: {name} is missing. This is a bug."
             ) from None
 
-    def _multiply(self, g: Graph, name: str, weight: np.ndarray, x: str, bias: str = "") -> str:
-        values, scales = quantize_columns(weight)
-        seen = self._range(name)
-        scale, zero = g.float(seen.scale), g.constant(seen.zero_point, np.uint8)
-        key = (id(g), x, seen)
+    def _product(
+        self, g: Graph, seen: str, x: str, weight: str, scales: str, bias: str = ""
+    ) -> str:
+        range_ = self._range(seen)
+        scale, zero = g.float(range_.scale), g.constant(range_.zero_point, np.uint8)
+        key = (id(g), x, range_)
         if key not in self._quantized:
             self._quantized[key] = g.op("QuantizeLinear", x, scale, zero)
-        inputs = [
-            self._quantized[key],
-            g.weight(f"{name}.quantized", values),
-            scale,
-            g.weight(f"{name}.scales", scales),
-            zero,
-        ]
+        inputs = [self._quantized[key], weight, scale, scales, zero]
         return g.op("MatMulIntegerToFloat", *inputs, *(["", bias] if bias else []))
 
 
+class Dynamic(Quantized):
+    """Activations in 8 bits by a scale that the operator takes from all rows of a batch.
+
+    Needs no calibration, but a row's neighbours can change its answer.
+    """
+
+    description = (
+        "7-bit weights with a scale per output, 8-bit activations with a scale for the whole "
+        "batch, 8-bit embeddings with a scale per row; norms, softmax and a classifier's head in "
+        "float32; texts of the same batch can change an answer, so it is never the default"
+    )
+
+    def _product(
+        self, g: Graph, seen: str, x: str, weight: str, scales: str, bias: str = ""
+    ) -> str:
+        return g.op("DynamicQuantizeMatMul", x, weight, scales, *(["", bias] if bias else []))
+
+
 def quantize_columns(
-    weight: np.ndarray, levels: int = WEIGHT_LEVELS
+    weight: np.ndarray, levels: int = WEIGHT_LEVELS, steps: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Symmetric columns of `weight` (in, out): int8 up to +-levels (in, out), scales (out)."""
+    """Symmetric columns of `weight` (in, out): int8 up to +-levels (in, out), scales (out).
+
+    A column of multiples of `steps` (out) keeps them exactly where two of them, times 255, still
+    fit into 16 bits.
+    """
     scales = np.abs(weight).max(axis=0) / levels
+    if steps is not None:
+        whole = np.abs(np.rint(weight / steps))
+        kept = whole.max(axis=0) <= 127
+        if levels == WEIGHT_LEVELS:
+            kept &= _largest_pairs(whole) <= PAIR_LEVELS
+        scales = np.where(kept, steps, scales)
     safe = np.where(scales == 0, 1, scales)
     return np.rint(weight / safe).astype(np.int8), scales.astype(np.float32)
+
+
+def _largest_pairs(values: np.ndarray) -> np.ndarray:
+    """Per column of `values` (in, out), the largest sum of two among NEIGHBOURS inputs: (out)."""
+    missing = -len(values) % NEIGHBOURS
+    groups = np.pad(values, ((0, missing), (0, 0))).reshape(-1, NEIGHBOURS, values.shape[1])
+    return np.sort(groups, axis=1)[:, -2:].sum(axis=1).max(axis=0)
 
 
 def choose_range(values: np.ndarray) -> Range:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import metadata, util
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tokenizers import Encoding
 
-from streamformer_export.bundle import Bundle, probabilities
+from streamformer_export import answers
+from streamformer_export.bundle import Bundle
+from streamformer_export.families import Task
+from streamformer_export.graph.heads import Pooling, PoolingMode
+from streamformer_export.tokenizer import label_ids
+
+# Families without an encoder: they go on with what they read.
+PROMPTED = ("gpt2",)
 
 
 def available() -> bool:
@@ -22,32 +31,90 @@ def version() -> str:
 def load(folder: Path, bundle: Bundle) -> Any:
     """The folder's model in float32, ready for inference."""
     import torch
-    from transformers import AutoModelForSeq2SeqLM, AutoModelForSequenceClassification
+    import transformers
 
-    kind = AutoModelForSeq2SeqLM if bundle.generates else AutoModelForSequenceClassification
+    classes = {
+        Task.TEXT_CLASSIFICATION: "AutoModelForSequenceClassification",
+        Task.TOKEN_CLASSIFICATION: "AutoModelForTokenClassification",
+        Task.QUESTION_ANSWERING: "AutoModelForQuestionAnswering",
+        Task.FEATURE_EXTRACTION: "AutoModel",
+    }
+    kind = classes.get(bundle.manifest["task"], "AutoModelForSeq2SeqLM")
+    if bundle.manifest["family"] in PROMPTED:
+        kind = "AutoModelForCausalLM"
+    kind = getattr(transformers, kind)
     model = kind.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager")
     if bundle.generates:
         # Each row has its own limit.
         model.generation_config.max_length = None
+        specific = getattr(model.config, "task_specific_params", None) or {}
+        for key, value in specific.get(bundle.manifest["task"], {}).items():
+            if key not in ("prefix", "max_length"):
+                setattr(model.generation_config, key, value)
     return model.eval()
 
 
-def logits(model: Any, rows: list[list[int]]) -> np.ndarray:
-    """Logits (rows, labels), each row by itself."""
+def outputs(
+    model: Any, bundle: Bundle, encoding: Encoding, pooling: Pooling | None = None
+) -> list[np.ndarray]:
+    """What an encoder says of a text by itself: the graph's outputs, without batch axis."""
     import torch
 
+    if bundle.manifest["family"] in PROMPTED:
+        return [_label_scores(model, bundle, encoding.ids)]
+    feed = {"input_ids": torch.tensor([encoding.ids])}
+    if any(value["name"] == "token_type_ids" for value in bundle.manifest["inputs"]):
+        feed["token_type_ids"] = torch.tensor([encoding.type_ids])
     with torch.no_grad():
-        found = [model(input_ids=torch.tensor([row])).logits[0].numpy() for row in rows]
-    return np.stack(found)
+        found = model(**feed)
+    if pooling:
+        return [_pool(found.last_hidden_state[0], pooling).numpy()]
+    names = [output["name"] for output in bundle.manifest["outputs"]]
+    return [found[name][0].numpy() for name in names]
 
 
-def generate(model: Any, bundle: Bundle, row: list[int], num_beams: int | None = None) -> list[int]:
-    """The best hypothesis of `generate` for a row by itself, without start token and padding."""
+def _label_scores(model: Any, bundle: Bundle, row: list[int]) -> np.ndarray:
+    """How likely each label is to follow a text: (labels)."""
+    import torch
+
+    scores = []
+    for label in bundle.manifest["labels"]:
+        ids = label_ids(bundle.tokenizer, label, bundle.template)
+        with torch.no_grad():
+            logits = model(input_ids=torch.tensor([row + ids[:-1]])).logits[0]
+        logs = torch.log_softmax(logits, dim=-1)[len(row) - 1 :]
+        scores.append(logs[range(len(ids)), ids].sum().item())
+    return np.array(scores, np.float32)
+
+
+def _pool(hidden: Any, pooling: Pooling) -> Any:
+    """Hidden states (sequence, width) of one text → its embedding (width)."""
+    from torch.nn.functional import normalize
+
+    pooled = hidden[0] if pooling.mode is PoolingMode.CLS else hidden.mean(dim=0)
+    return normalize(pooled, dim=0) if pooling.normalize else pooled
+
+
+def generate(
+    model: Any,
+    bundle: Bundle,
+    row: list[int],
+    num_beams: int | None = None,
+    language: str | None = None,
+) -> list[int]:
+    """The best hypothesis of `generate` for a row by itself, without start token and padding.
+
+    `language` is that of the answer, by default the bundle's first, where the model is told.
+    """
     import torch
 
     decoding = bundle.manifest["decoding"]
     beams = decoding["num_beams"] if num_beams is None else num_beams
     settings = {"length_penalty": decoding["length_penalty"]} if beams > 1 else {}
+    first = bundle.target_language_id(language)
+    if first is not None:
+        settings["forced_bos_token_id"] = first
+    start = len(row) if bundle.manifest["family"] in PROMPTED else 1
     with torch.no_grad():
         ids = model.generate(
             input_ids=torch.tensor([row]),
@@ -57,14 +124,25 @@ def generate(model: Any, bundle: Bundle, row: list[int], num_beams: int | None =
             max_new_tokens=bundle.limit(len(row)),
             min_new_tokens=decoding["min_new_tokens"],
             **settings,
-        )[0, 1:].tolist()
+        )[0, start:].tolist()
     end = decoding["eos_token_id"]
     return ids[: ids.index(end) + 1] if end in ids else ids
 
 
-def answers(folder: Path, bundle: Bundle, rows: list[list[int]]) -> list[Any]:
-    """Per row what Runner.answers gives: probabilities, or ids of the best hypothesis."""
+def generated(
+    folder: Path, bundle: Bundle, rows: list[list[int]], languages: Sequence[str | None]
+) -> list[list[int]]:
+    """Per row what Runner.answers gives: ids of the best hypothesis."""
     model = load(folder, bundle)
-    if bundle.generates:
-        return [generate(model, bundle, row) for row in rows]
-    return list(probabilities(logits(model, rows)))
+    return [
+        generate(model, bundle, row, language=language)
+        for row, language in zip(rows, languages, strict=True)
+    ]
+
+
+def read(
+    folder: Path, bundle: Bundle, encodings: list[Encoding], pooling: Pooling | None = None
+) -> list[Any]:
+    """Per text what Runner.read gives."""
+    model, reader = load(folder, bundle), answers.reader(bundle.manifest)
+    return [reader.read(outputs(model, bundle, e, pooling), e) for e in encodings]
