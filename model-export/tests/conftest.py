@@ -8,10 +8,35 @@ import pytest
 
 from graphs import random_rows
 from streamformer_export.calibrate import calibrate
-from streamformer_export.export import Settings, Variant, export
+from streamformer_export.export import Answers, Settings, Variant, export
+from streamformer_export.families import Task
 from streamformer_export.quantize import Scheme, Static
 
 MODELS = Path(__file__).parent / "models"
+
+
+ENCODERS = (
+    "tiny-answers",
+    "tiny-embeddings",
+    "tiny-entities",
+    "tiny-sentiment",
+    "tiny-similarity",
+    "tiny-toxic",
+)
+
+GENERATORS = (
+    "tiny-bart",
+    "tiny-generation",
+    "tiny-many",
+    "tiny-mbart",
+    "tiny-summary",
+    "tiny-translation",
+)
+
+
+@pytest.fixture(scope="session", params=ENCODERS)
+def encoder_folder(request) -> Path:
+    return MODELS / request.param
 
 
 @pytest.fixture(scope="session")
@@ -22,6 +47,11 @@ def sentiment_folder() -> Path:
 @pytest.fixture(scope="session")
 def translation_folder() -> Path:
     return MODELS / "tiny-translation"
+
+
+@pytest.fixture(scope="session", params=GENERATORS)
+def generator_folder(request) -> Path:
+    return MODELS / request.param
 
 
 @pytest.fixture(scope="session", params=["fp32", "int8"])
@@ -38,11 +68,21 @@ def scheme_of(request):
 
 @pytest.fixture(scope="session")
 def bundles(tmp_path_factory) -> Path:
-    """Bundles of both tiny models with both variants, written without torch."""
+    """Bundles of all tiny models with both variants, written without torch."""
     out = tmp_path_factory.mktemp("bundles")
-    for name in ("tiny-sentiment", "tiny-translation"):
+    told = {
+        "tiny-many": {"languages": ("en", "fr"), "target_languages": ("fr", "de=__de__")},
+        "tiny-mbart": {"languages": ("en",), "target_languages": ("ro",)},
+        "tiny-summary": {"task": Task.SUMMARIZATION},
+    }
+    for name in (*ENCODERS, *GENERATORS):
         settings = Settings(
-            name=name, variants=(Variant.INT8, Variant.FP32), source="test", license="test"
+            name=name,
+            variants=(Variant.INT8, Variant.FP32),
+            source="test",
+            license="test",
+            answers=Answers.GRAPH,
+            **told.get(name, {}),
         )
         export(MODELS / name, out / name, settings)
     return out

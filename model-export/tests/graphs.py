@@ -49,3 +49,28 @@ def random_rows(count: int, vocabulary: int, seed: int, longest: int = 14) -> li
     random = np.random.default_rng(seed)
     lengths = random.integers(2, longest + 1, count)
     return [random.integers(5, vocabulary - 5, length).tolist() for length in lengths]
+
+
+def optional_inputs(
+    graph: onnxruntime.InferenceSession, rows: int, **given: float | list[int] | np.ndarray
+) -> dict[str, np.ndarray]:
+    """The optional inputs that the graph has: `given`, and neutral values for the rest."""
+    neutral = {
+        "forced_bos_token_id": (np.full(rows, -1), np.int64),
+        "repetition_penalty": (1.0, np.float32),
+        "no_repeat_ngram_size": (0, np.int64),
+        "suppress_tokens": ([], np.int64),
+        "temperature": (0.0, np.float32),
+        "top_k": (0, np.int64),
+        "top_p": (1.0, np.float32),
+        "seed": (np.zeros(rows), np.int64),
+    }
+    names = {value.name for value in graph.get_inputs()}
+    feed = {}
+    for name, (value, dtype) in neutral.items():
+        if name in names:
+            feed[name] = np.asarray(given.pop(name, value), dtype)
+    if np.ndim(feed.get("forced_bos_token_id", [0])) == 0:
+        feed["forced_bos_token_id"] = np.repeat(feed["forced_bos_token_id"], rows)
+    assert not given, f"the graph has no input {given}"
+    return feed

@@ -1,8 +1,20 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx
+import pytest
 
-from streamformer_export.quantize import WEIGHT_LEVELS, choose_range, quantize_columns
+from conftest import MODELS
+from graphs import random_rows
+from streamformer_export.calibrate import calibrate
+from streamformer_export.families import read_model
+from streamformer_export.quantize import (
+    WEIGHT_LEVELS,
+    Dynamic,
+    Static,
+    choose_range,
+    quantize_columns,
+)
 
 
 def test_columns_are_within_half_a_step():
@@ -20,6 +32,31 @@ def test_a_column_of_zeros_stays_zero():
 
 def test_pairs_of_products_fit_into_16_bits():
     assert np.iinfo(np.int16).max >= 2 * 255 * WEIGHT_LEVELS
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in MODELS.iterdir()))
+@pytest.mark.parametrize("kind", ["static", "dynamic"])
+def test_every_pair_of_a_graph_fits_into_16_bits(name, kind):
+    """What processors without VNNI add in 16 bits: two neighbours of a column, times 255 each."""
+    model = read_model(MODELS / name)
+    scheme = Dynamic()
+    if kind == "static":
+        scheme = Static(calibrate(model, random_rows(3, 40, seed=0), "test"))
+    matrices = list(quantized_matrices(model.build(scheme).model("test").graph))
+    assert len(matrices) > 5
+    for values in matrices:
+        pairs = np.abs(values[:-1].astype(np.int64)) + np.abs(values[1:])
+        assert 255 * pairs.max() <= np.iinfo(np.int16).max
+
+
+def quantized_matrices(graph: onnx.GraphProto, outer: dict[str, onnx.TensorProto] | None = None):
+    """Weights (in, out) of all 8-bit products, those of subgraphs too."""
+    known = {**(outer or {}), **{tensor.name: tensor for tensor in graph.initializer}}
+    for node in graph.node:
+        if node.op_type in ("MatMulIntegerToFloat", "DynamicQuantizeMatMul"):
+            yield onnx.numpy_helper.to_array(known[node.input[1]])
+        for attribute in node.attribute:
+            yield from quantized_matrices(attribute.g, known)
 
 
 def test_range_of_one_sided_values_starts_at_zero():

@@ -26,11 +26,15 @@ MARIAN_SHAPES = [
         "encoder_attention_heads": 5,
         "decoder_attention_heads": 1,
     },
+    {"share_encoder_decoder_embeddings": False, "decoder_vocab_size": 97, "vocab_size": 99},
+    {"tie_word_embeddings": False},
 ]
 GENERATION = [
     {},
     {"bad_words_ids": [[96], [7], [1]], "forced_eos_token_id": 0},
     {"bad_words_ids": [[96]], "renormalize_logits": True},
+    {},
+    {},
 ]
 
 
@@ -118,7 +122,7 @@ def test_marian_logits_equal(torch, tmp_path, shape):
 
 
 @pytest.mark.parametrize(
-    ("shape", "generation"), list(zip(MARIAN_SHAPES, GENERATION, strict=True)), ids=["a", "b", "c"]
+    ("shape", "generation"), list(zip(MARIAN_SHAPES, GENERATION, strict=True)), ids="abcde"
 )
 @pytest.mark.parametrize("size", [1, 3, 17])
 def test_marian_searches_equal(torch, tmp_path, shape, generation, size):
