@@ -22,7 +22,7 @@ if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
     "$python" -m venv "$venv"
     case $extra in
         test) extras=test ;;
-        reference) extras=test,train ;;
+        reference) extras=test,train,reference ;;
         *) echo "check.sh knows 'test' and 'reference', not '$extra'." >&2; exit 2 ;;
     esac
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --editable ".[$extras]"
