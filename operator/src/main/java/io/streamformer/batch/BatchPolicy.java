@@ -76,6 +76,11 @@ final class BatchPolicy<R extends BatchRow> {
         return waiting;
     }
 
+    /** The same of one priority. */
+    int waiting(Priority priority) {
+        return lengths.stream().map(length -> byLength.get(length).size(priority)).sum();
+    }
+
     /** True where the waiting rows are enough for a batch. */
     boolean isFull() {
         return waiting >= limits.maxRows();
@@ -89,6 +94,11 @@ final class BatchPolicy<R extends BatchRow> {
             return memory;
         }
         return (int) Math.min(memory, time / nanosPerToken);
+    }
+
+    /** The same for the longest rows that can come. */
+    int tokenCeiling() {
+        return tokenCeiling(limits.maxLength());
     }
 
     /** Remembers that a batch of this shape did not fit into the device's memory. */

@@ -3,7 +3,7 @@ package io.streamformer.batch;
 /** A row that waits for its run; all that batching knows of it. */
 public interface BatchRow {
 
-    /** Tokens of the row; a batch is charged the longest of its rows for each. */
+    /** Tokens that the row costs; a batch is charged those of its longest row for each. */
     int length();
 
     /** When the row came, in the batcher's clock. */
@@ -11,6 +11,9 @@ public interface BatchRow {
 
     /** Who goes first among rows that came at about the same time. */
     Priority priority();
+
+    /** Counts a run that failed with this row alone; says how many there were. */
+    int failedAlone();
 
     /** True where nobody waits for the answer any more. */
     boolean abandoned();

@@ -12,12 +12,18 @@ public interface BatchRunner<R extends BatchRow> {
      */
     void run(List<R> rows) throws Exception;
 
-    /** Answers a row with the failure of a run that had no other row in it. */
+    /** Answers a row with the failure of a run that had no other row in it; it is not run again. */
     void fail(R row, Throwable failure);
+
+    /** True where the same row alone may be answered a moment later: the device is at fault. */
+    boolean isTransient(Throwable failure);
 
     /** True where a smaller batch would have fitted into the device's memory. */
     boolean isOutOfMemory(Throwable failure);
 
     /** Told when a failed batch is about to be run again in halves. */
     void onSplit(Throwable failure);
+
+    /** Told when a row that failed alone is about to wait for another try. */
+    void onRetry(Throwable failure);
 }

@@ -19,6 +19,11 @@ final class LengthQueue<R extends BatchRow> {
         return size;
     }
 
+    int size(Priority priority) {
+        ArrayDeque<R> lane = lanes.get(priority);
+        return lane == null ? 0 : lane.size();
+    }
+
     /** The row that goes first; null where none waits. */
     R peek() {
         ArrayDeque<R> lane = first();

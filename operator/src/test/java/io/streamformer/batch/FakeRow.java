@@ -8,6 +8,7 @@ final class FakeRow implements BatchRow {
     private final long arrivalNanos;
     private final Priority priority;
     private volatile boolean abandoned;
+    private volatile int failedAlone;
 
     FakeRow(String name, int length, long arrivalNanos) {
         this(name, length, arrivalNanos, Priority.NORMAL);
@@ -41,6 +42,12 @@ final class FakeRow implements BatchRow {
     @Override
     public Priority priority() {
         return priority;
+    }
+
+    @Override
+    @SuppressWarnings("NonAtomicVolatileUpdate") // one run thread at a time has the row
+    public int failedAlone() {
+        return ++failedAlone;
     }
 
     @Override

@@ -32,6 +32,8 @@ class MicroBatcherTest {
         final LinkedBlockingQueue<FakeRow> answered = new LinkedBlockingQueue<>();
         final ConcurrentHashMap<String, Throwable> failed = new ConcurrentHashMap<>();
         final AtomicInteger splits = new AtomicInteger();
+        final AtomicInteger retries = new AtomicInteger();
+        final AtomicInteger busyRuns = new AtomicInteger();
         volatile long millis;
         volatile int memory = Integer.MAX_VALUE;
         volatile CountDownLatch allFailed = new CountDownLatch(0);
@@ -43,6 +45,9 @@ class MicroBatcherTest {
                 throw new AssertionError("the test never let this run go on");
             }
             TimeUnit.MILLISECONDS.sleep(millis);
+            if (busyRuns.get() > 0 && busyRuns.getAndDecrement() > 0) {
+                throw new IllegalStateException("the device is busy");
+            }
             if (rows.size() * rows.get(0).length() > memory) {
                 throw new IllegalStateException("out of memory");
             }
@@ -58,6 +63,16 @@ class MicroBatcherTest {
         public void fail(FakeRow row, Throwable failure) {
             failed.put(row.name(), failure);
             allFailed.countDown();
+        }
+
+        @Override
+        public boolean isTransient(Throwable failure) {
+            return failure.getMessage().contains("busy");
+        }
+
+        @Override
+        public void onRetry(Throwable failure) {
+            retries.incrementAndGet();
         }
 
         @Override
@@ -201,6 +216,48 @@ class MicroBatcherTest {
     }
 
     @Test
+    void triesARowAgainWhereTheDeviceIsAtFault() throws Exception {
+        model.busyRuns.set(MicroBatcher.RETRIES);
+        model.may.release(100);
+        try (MicroBatcher<FakeRow> batcher = batcher(1)) {
+            batcher.add(row("patient", 5));
+            assertThat(model.nextAnswered(1)).containsExactly("patient");
+            assertThat(model.retries).hasValue(MicroBatcher.RETRIES);
+            assertThat(model.started).hasSize(MicroBatcher.RETRIES + 1);
+        }
+    }
+
+    @Test
+    void givesUpOnARowWhereTheDeviceStaysAtFault() throws Exception {
+        model.busyRuns.set(100);
+        model.may.release(100);
+        model.allFailed = new CountDownLatch(1);
+        try (MicroBatcher<FakeRow> batcher = batcher(1)) {
+            batcher.add(row("hopeless", 5));
+            assertThat(model.allFailed.await(10, TimeUnit.SECONDS)).isTrue();
+            assertThat(model.failed.get("hopeless")).hasMessageContaining("busy");
+            assertThat(model.started).hasSize(MicroBatcher.RETRIES + 1);
+        }
+    }
+
+    @Test
+    void countsARowThatWaitsForAnotherTry() throws Exception {
+        model.busyRuns.set(1);
+        MicroBatcher<FakeRow> batcher = batcher(1);
+        batcher.add(new FakeRow("again", 5, System.nanoTime(), Priority.HIGH));
+        model.nextStarted();
+        model.may.release();
+        while (model.retries.get() == 0 || batcher.waiting() == 0) {
+            Thread.onSpinWait();
+        }
+        assertThat(batcher.waiting(Priority.HIGH)).isEqualTo(1);
+        assertThat(batcher.waiting(Priority.NORMAL)).isZero();
+        model.may.release(100);
+        batcher.close();
+        assertThat(model.answered.size() + model.failed.size()).isEqualTo(1);
+    }
+
+    @Test
     void waitsForRunsInFlightWhenItIsClosed() throws Exception {
         MicroBatcher<FakeRow> batcher = batcher(1);
         batcher.add(row("running", 5));
@@ -253,8 +310,9 @@ class MicroBatcherTest {
         slow.may.release(1_000);
         fast.may.release(1_000);
         scheduler = new DeviceScheduler("test", 1);
-        try (MicroBatcher<FakeRow> one = new MicroBatcher<>(scheduler, LIMITS, () -> slow);
-                MicroBatcher<FakeRow> other = new MicroBatcher<>(scheduler, LIMITS, () -> fast)) {
+        try (MicroBatcher<FakeRow> one = new MicroBatcher<>(scheduler, LIMITS, thread -> slow);
+                MicroBatcher<FakeRow> other =
+                        new MicroBatcher<>(scheduler, LIMITS, thread -> fast)) {
             for (int i = 0; i < 400; i++) {
                 one.add(row("slow" + i, 5));
                 other.add(row("fast" + i, 5));
@@ -274,8 +332,9 @@ class MicroBatcherTest {
         busy.may.release(1_000);
         late.may.release(1_000);
         scheduler = new DeviceScheduler("test", 1);
-        try (MicroBatcher<FakeRow> one = new MicroBatcher<>(scheduler, LIMITS, () -> busy);
-                MicroBatcher<FakeRow> other = new MicroBatcher<>(scheduler, LIMITS, () -> late)) {
+        try (MicroBatcher<FakeRow> one = new MicroBatcher<>(scheduler, LIMITS, thread -> busy);
+                MicroBatcher<FakeRow> other =
+                        new MicroBatcher<>(scheduler, LIMITS, thread -> late)) {
             for (int i = 0; i < 200; i++) {
                 one.add(row("busy" + i, 5));
             }
@@ -298,7 +357,7 @@ class MicroBatcherTest {
 
     private MicroBatcher<FakeRow> batcher(int threads) {
         scheduler = new DeviceScheduler("test", threads);
-        return new MicroBatcher<>(scheduler, LIMITS, () -> model);
+        return new MicroBatcher<>(scheduler, LIMITS, thread -> model);
     }
 
     private static FakeRow row(String name, int length) {
