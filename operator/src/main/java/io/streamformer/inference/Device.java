@@ -1,38 +1,61 @@
 package io.streamformer.inference;
 
 import java.io.Serializable;
+import java.util.Arrays;
+import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 
 /**
- * Where a model runs: {@code auto}, {@code cpu} or {@code cuda:N}.
+ * Where a model runs: {@code auto}, {@code cpu}, or one or several GPUs as {@code cuda:N} or {@code
+ * tensorrt:N,M}.
  *
- * @param cuda whether a CUDA device is asked for
- * @param index index of the CUDA device; 0 for the CPU
- * @param required whether to fail where the device is not there; otherwise the CPU does the work
+ * @param provider ONNX Runtime's execution provider
+ * @param indexes indexes of the GPUs, each with a session of its own; none for the CPU
+ * @param required whether to fail where a GPU is not there; otherwise the CPU does the work
  */
-public record Device(boolean cuda, int index, boolean required) implements Serializable {
+public record Device(Provider provider, List<Integer> indexes, boolean required)
+        implements Serializable {
+
+    /** Who computes. */
+    public enum Provider {
+        CPU,
+        CUDA,
+        /** For encoders; what it cannot compute is left to CUDA. */
+        TENSORRT
+    }
 
     /** A CUDA device where there is one, the CPU otherwise. */
-    public static final Device AUTO = new Device(true, 0, false);
+    public static final Device AUTO = new Device(Provider.CUDA, List.of(0), false);
 
-    public static final Device CPU = new Device(false, 0, true);
+    public static final Device CPU = new Device(Provider.CPU, List.of(), true);
 
-    private static final Pattern CUDA = Pattern.compile("cuda(?::(\\d{1,4}))?");
+    private static final Pattern GPUS =
+            Pattern.compile("(cuda|tensorrt)(?::(\\d{1,4}(?:,\\d{1,4})*))?");
 
     public Device {
-        if (index < 0) {
+        indexes = List.copyOf(indexes);
+        if ((provider == Provider.CPU) != indexes.isEmpty()) {
             throw new IllegalArgumentException(
-                    "the index of a CUDA device is at least 0, seen " + index);
+                    "a GPU has an index and a CPU none, seen " + provider + " " + indexes);
+        }
+        if (indexes.stream().anyMatch(index -> index < 0)
+                || indexes.stream().distinct().count() < indexes.size()) {
+            throw new IllegalArgumentException(
+                    "the indexes of GPUs are different and at least 0, seen " + indexes);
         }
     }
 
     /** The CUDA device of this index, and no other. */
     public static Device cuda(int index) {
-        return new Device(true, index, true);
+        return new Device(Provider.CUDA, List.of(index), true);
     }
 
-    /** Reads {@code auto}, {@code cpu}, {@code cuda} or {@code cuda:N}. */
+    /**
+     * Reads {@code auto}, {@code cpu}, {@code cuda} or {@code tensorrt}, the latter two with the
+     * indexes of GPUs, such as {@code cuda:0,1}; without any it is the first GPU.
+     */
     public static Device parse(String text) {
         if (text.equals("auto")) {
             return AUTO;
@@ -40,19 +63,44 @@ public record Device(boolean cuda, int index, boolean required) implements Seria
         if (text.equals("cpu")) {
             return CPU;
         }
-        Matcher matcher = CUDA.matcher(text);
+        Matcher matcher = GPUS.matcher(text);
         if (!matcher.matches()) {
             throw new IllegalArgumentException(
-                    "device is auto, cpu or cuda:N, seen '" + text + "'");
+                    "device is auto, cpu, cuda:N or tensorrt:N, with commas between several GPUs,"
+                            + " seen '"
+                            + text
+                            + "'");
         }
-        return cuda(matcher.group(1) == null ? 0 : Integer.parseInt(matcher.group(1)));
+        String indexes = matcher.group(2) == null ? "0" : matcher.group(2);
+        return new Device(
+                matcher.group(1).equals("cuda") ? Provider.CUDA : Provider.TENSORRT,
+                Arrays.stream(indexes.split(",")).map(Integer::valueOf).toList(),
+                true);
+    }
+
+    /** True where the work is meant for a GPU. */
+    public boolean gpu() {
+        return provider != Provider.CPU;
+    }
+
+    /** One device for each session: each GPU alone, or the CPU. */
+    public List<Device> each() {
+        return gpu()
+                ? indexes.stream()
+                        .map(index -> new Device(provider, List.of(index), required))
+                        .toList()
+                : List.of(this);
     }
 
     @Override
     public String toString() {
-        if (!cuda) {
+        if (!gpu()) {
             return "cpu";
         }
-        return required ? "cuda:" + index : "auto";
+        if (equals(AUTO)) {
+            return "auto";
+        }
+        return (provider == Provider.CUDA ? "cuda:" : "tensorrt:")
+                + indexes.stream().map(String::valueOf).collect(Collectors.joining(","));
     }
 }

@@ -6,8 +6,9 @@ import java.util.Map;
  * How a session is set up.
  *
  * @param variant name of the graph; null takes the bundle's default
+ * @param device one GPU, or the CPU
  * @param intraOpThreads threads that share one run
- * @param providerOptions options of ONNX Runtime's CUDA provider, by its own names
+ * @param providerOptions options of ONNX Runtime's execution provider, by its own names
  */
 public record ModelOptions(
         String variant, Device device, int intraOpThreads, Map<String, String> providerOptions) {}

@@ -68,7 +68,7 @@ public final class OrtModel implements AutoCloseable {
                 : null;
     }
 
-    /** The device that does the work. */
+    /** The device that does the work: one GPU, or the CPU. */
     public Device device() {
         return device;
     }

@@ -5,6 +5,7 @@ import ai.onnxruntime.OrtException;
 import ai.onnxruntime.OrtProvider;
 import ai.onnxruntime.OrtSession;
 import ai.onnxruntime.providers.OrtCUDAProviderOptions;
+import ai.onnxruntime.providers.OrtTensorRTProviderOptions;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -21,12 +22,17 @@ final class SessionFactory {
 
     private SessionFactory() {}
 
+    /** Opens a session on one device. */
     static Opened open(Path graph, ModelOptions options) throws OrtException {
         Device wanted = options.device();
-        if (!wanted.cuda()) {
+        if (!wanted.gpu()) {
             return new Opened(openOn(Device.CPU, graph, options), Device.CPU);
         }
-        boolean built = OrtEnvironment.getAvailableProviders().contains(OrtProvider.CUDA);
+        OrtProvider provider =
+                wanted.provider() == Device.Provider.TENSORRT
+                        ? OrtProvider.TENSOR_RT
+                        : OrtProvider.CUDA;
+        boolean built = OrtEnvironment.getAvailableProviders().contains(provider);
         if (!built && !wanted.required()) {
             LOG.debug("This build of ONNX Runtime knows no CUDA; '{}' runs on the CPU", wanted);
             return new Opened(openOn(Device.CPU, graph, options), Device.CPU);
@@ -35,13 +41,14 @@ final class SessionFactory {
             throw new IllegalStateException(
                     "device "
                             + wanted
-                            + " needs ONNX Runtime with CUDA, seen the providers "
+                            + " needs ONNX Runtime with "
+                            + provider
+                            + ", seen the providers "
                             + OrtEnvironment.getAvailableProviders()
                             + ": build with the Maven profile 'gpu', or set device to cpu");
         }
-        Device device = Device.cuda(wanted.index());
         try {
-            return new Opened(openOn(device, graph, options), device);
+            return new Opened(openOn(wanted, graph, options), wanted);
         } catch (OrtException | UnsatisfiedLinkError e) {
             if (wanted.required()) {
                 throw new IllegalStateException(
@@ -69,8 +76,13 @@ final class SessionFactory {
             session.addConfigEntry("session.intra_op.allow_spinning", "0");
             // Shapes differ from run to run, so a pattern learned from one is memory lost.
             session.setMemoryPatternOptimization(false);
-            if (device.cuda()) {
-                addCuda(session, device, options.providerOptions());
+            switch (device.provider()) {
+                case CPU -> {}
+                case CUDA -> addCuda(session, device, options.providerOptions());
+                case TENSORRT -> {
+                    addTensorRt(session, device, options.providerOptions());
+                    addCuda(session, device, Map.of());
+                }
             }
             return OrtEnvironment.getEnvironment().createSession(graph.toString(), session);
         }
@@ -83,11 +95,23 @@ final class SessionFactory {
         // The default doubles the arena each time it grows, far beyond what runs need.
         provider.put("arena_extend_strategy", "kSameAsRequested");
         provider.putAll(given);
-        try (OrtCUDAProviderOptions cuda = new OrtCUDAProviderOptions(device.index())) {
+        try (OrtCUDAProviderOptions cuda = new OrtCUDAProviderOptions(device.indexes().get(0))) {
             for (Map.Entry<String, String> option : provider.entrySet()) {
                 cuda.add(option.getKey(), option.getValue());
             }
             session.addCUDA(cuda);
+        }
+    }
+
+    private static void addTensorRt(
+            OrtSession.SessionOptions session, Device device, Map<String, String> given)
+            throws OrtException {
+        try (OrtTensorRTProviderOptions tensorRt =
+                new OrtTensorRTProviderOptions(device.indexes().get(0))) {
+            for (Map.Entry<String, String> option : given.entrySet()) {
+                tensorRt.add(option.getKey(), option.getValue());
+            }
+            session.addTensorrt(tensorRt);
         }
     }
 }

@@ -3,6 +3,8 @@ package io.streamformer.inference;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.util.Arrays;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -12,27 +14,45 @@ class DeviceTest {
 
     @ParameterizedTest
     @CsvSource({
-        "auto, true, 0, false",
-        "cpu, false, 0, true",
-        "cuda, true, 0, true",
-        "cuda:3, true, 3, true",
+        "auto, CUDA, 0, false",
+        "cuda, CUDA, 0, true",
+        "cuda:3, CUDA, 3, true",
+        "'cuda:2,0', CUDA, 2 0, true",
+        "tensorrt, TENSORRT, 0, true",
+        "tensorrt:1, TENSORRT, 1, true",
     })
-    void parses(String text, boolean cuda, int index, boolean required) {
-        assertThat(Device.parse(text)).isEqualTo(new Device(cuda, index, required));
+    void parses(String text, Device.Provider provider, String indexes, boolean required) {
+        List<Integer> expected = Arrays.stream(indexes.split(" ")).map(Integer::valueOf).toList();
+        assertThat(Device.parse(text)).isEqualTo(new Device(provider, expected, required));
+    }
+
+    @Test
+    void eachGpuIsADeviceOfItsOwn() {
+        assertThat(Device.parse("cuda:2,0").each()).containsExactly(Device.cuda(2), Device.cuda(0));
+        assertThat(Device.CPU.each()).containsExactly(Device.CPU);
     }
 
     @Test
     void printsWhatItParses() {
         assertThat(Device.AUTO).hasToString("auto");
-        assertThat(Device.CPU).hasToString("cpu");
+        assertThat(Device.parse("cpu")).isEqualTo(Device.CPU).hasToString("cpu");
+        assertThat(Device.parse("tensorrt:0,1")).hasToString("tensorrt:0,1");
         assertThat(Device.cuda(2)).hasToString("cuda:2");
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"", "gpu", "CUDA:0", "cuda:", "cuda:-1", "cuda:x", "cpu:0"})
+    @ValueSource(strings = {"", "gpu", "CUDA:0", "cuda:", "cuda:-1", "cuda:x", "cuda:1,", "cpu:0"})
     void refusesAnythingElse(String text) {
         assertThatThrownBy(() -> Device.parse(text))
                 .isInstanceOf(IllegalArgumentException.class)
-                .hasMessage("device is auto, cpu or cuda:N, seen '" + text + "'");
+                .hasMessageStartingWith("device is auto, cpu, cuda:N or tensorrt:N")
+                .hasMessageEndingWith("seen '" + text + "'");
+    }
+
+    @Test
+    void refusesTheSameGpuTwice() {
+        assertThatThrownBy(() -> Device.parse("cuda:1,1"))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("seen [1, 1]");
     }
 }
