@@ -17,15 +17,15 @@ import java.util.TreeSet;
  * @param variant the graph to run, such as {@code fp32} or {@code int8}; null takes the bundle's
  *     default
  * @param device {@code auto} takes a GPU where there is one; name {@code cuda:N} where nothing else
- *     will do
+ *     will do, several GPUs as {@code cuda:N,M}
  * @param maxBatchRows most texts in one run; more helps a GPU, on a CPU 32 is enough
  * @param maxBatchTokens most padded tokens (longest text times texts) in one run; bounds memory and
  *     the time of a run
  * @param maxDelay longest time a text waits for neighbours while the device is busy; an idle device
  *     takes what is there
  * @param maxBatchTime longest time that one run may take, as far as earlier ones tell; zero for any
- * @param runThreads batches that run at the same time; 0 takes one per core on a CPU and always one
- *     on a GPU
+ * @param runThreads batches that run at the same time; 0 takes one per core on a CPU; always one on
+ *     each GPU
  * @param intraOpThreads threads that share one run; several runs of one thread each beat one run of
  *     several
  * @param numBeams beams of a generating model, 1 is greedy; null takes the bundle's default
@@ -43,7 +43,9 @@ import java.util.TreeSet;
  * @param temperature above 0 the model samples, with one beam; null takes the bundle's default
  * @param topK most likely tokens that are sampled from, 0 is all; null takes the bundle's default
  * @param topP share of probability that is sampled from, 1 is all; null takes the bundle's default
- * @param providerOptions options passed on to ONNX Runtime's CUDA provider, by its own names
+ * @param cacheBytes size of the cache of answers; 0 is none
+ * @param providerOptions options passed on to ONNX Runtime's CUDA or TensorRT provider, by its own
+ *     names
  */
 public record PipelineOptions(
         String variant,
@@ -65,6 +67,7 @@ public record PipelineOptions(
         Float temperature,
         Integer topK,
         Float topP,
+        long cacheBytes,
         Map<String, String> providerOptions)
         implements Serializable {
 
@@ -93,6 +96,7 @@ public record PipelineOptions(
                     null,
                     null,
                     null,
+                    0,
                     Map.of());
 
     public PipelineOptions {
@@ -144,6 +148,7 @@ public record PipelineOptions(
                 temperature);
         check(topK == null || topK >= 0, "topK is at least 0", topK);
         check(topP == null || (topP > 0 && topP <= 1), "topP is above 0 and at most 1", topP);
+        check(cacheBytes >= 0, "cacheBytes is at least 0", cacheBytes);
         suppressTokens = List.copyOf(suppressTokens);
         // A TreeMap can be serialized whatever the JDK, and prints in a fixed order.
         providerOptions = new TreeMap<>(providerOptions);
@@ -163,14 +168,21 @@ public record PipelineOptions(
     }
 
     /**
-     * Holds the decoding options against what a bundle's graph can do.
+     * Holds the options against what a bundle's graph can do.
      *
-     * @throws IllegalArgumentException if the graph has no input for one of them
+     * @throws IllegalArgumentException if the graph has no input for one of them, or cannot run on
+     *     the device
      */
     public void checkFits(Manifest manifest) {
         if (!manifest.task().generates()) {
             return;
         }
+        check(
+                device.provider() != Device.Provider.TENSORRT,
+                "TensorRT runs encoders, and "
+                        + manifest.name()
+                        + " generates: set the device to cuda:N",
+                device);
         GenerationOptions generation = generation(GenerationOptions.of(manifest.decoding()));
         Map<String, Boolean> wanted = new TreeMap<>();
         wanted.put("repetition_penalty", generation.repetitionPenalty() != 1);
@@ -248,6 +260,7 @@ public record PipelineOptions(
         private Float temperature;
         private Integer topK;
         private Float topP;
+        private long cacheBytes;
         private Map<String, String> providerOptions;
 
         private Builder(PipelineOptions from) {
@@ -270,6 +283,7 @@ public record PipelineOptions(
             temperature = from.temperature;
             topK = from.topK;
             topP = from.topP;
+            cacheBytes = from.cacheBytes;
             providerOptions = from.providerOptions;
         }
 
@@ -368,6 +382,11 @@ public record PipelineOptions(
             return this;
         }
 
+        public Builder cacheBytes(long value) {
+            cacheBytes = value;
+            return this;
+        }
+
         public Builder providerOptions(Map<String, String> value) {
             providerOptions = value;
             return this;
@@ -394,6 +413,7 @@ public record PipelineOptions(
                     temperature,
                     topK,
                     topP,
+                    cacheBytes,
                     providerOptions);
         }
     }

@@ -11,6 +11,7 @@ import io.streamformer.inference.ModelRunner;
 import java.util.AbstractList;
 import java.util.List;
 import java.util.concurrent.CancellationException;
+import java.util.concurrent.Executor;
 
 /** Runs batches of queued texts on one thread: model, decoder, and the futures' completion. */
 final class PipelineRunner implements BatchRunner<QueuedText> {
@@ -20,21 +21,28 @@ final class PipelineRunner implements BatchRunner<QueuedText> {
     private final GenerationOptions generation;
     private final ModelInput probe;
     private final PipelineStats stats;
+    private final Executor answers;
 
     /**
+     * A runner.
+     *
      * @param probe a text that the model is known to answer
+     * @param answers where outputs are decoded; elsewhere than on the run thread the device goes on
+     *     meanwhile
      */
     PipelineRunner(
             ModelRunner model,
             PredictionDecoder decoder,
             GenerationOptions generation,
             ModelInput probe,
-            PipelineStats stats) {
+            PipelineStats stats,
+            Executor answers) {
         this.model = model;
         this.decoder = decoder;
         this.generation = generation;
         this.probe = probe;
         this.stats = stats;
+        this.answers = answers;
     }
 
     @Override
@@ -43,22 +51,30 @@ final class PipelineRunner implements BatchRunner<QueuedText> {
         ModelOutput output = model.run(new Inputs(rows), generation);
         long ran = System.nanoTime();
         count(rows, start, ran);
+        answers.execute(() -> answer(rows, output));
+    }
+
+    private void answer(List<QueuedText> rows, ModelOutput output) {
+        long start = System.nanoTime();
         for (int i = 0; i < rows.size(); i++) {
             answer(rows.get(i), output, i);
         }
-        stats.decodeTime.record(System.nanoTime() - ran);
+        stats.decodeTime.record(System.nanoTime() - start);
     }
 
     /** Counted before the answers go out, so that who has an answer finds it counted. */
     private void count(List<QueuedText> rows, long start, long ran) {
         int tokens = 0;
+        int longest = 0;
         for (QueuedText row : rows) {
-            tokens += row.length();
+            int length = row.input().text().length();
+            tokens += length;
+            longest = Math.max(longest, length);
             stats.queueTime.record(start - row.arrivalNanos());
         }
         stats.batches.increment();
         stats.realTokens.add(tokens);
-        stats.paddedTokens.add((long) rows.get(0).length() * rows.size());
+        stats.paddedTokens.add((long) longest * rows.size());
         stats.runTime.record(ran - start);
     }
 
@@ -73,6 +89,10 @@ final class PipelineRunner implements BatchRunner<QueuedText> {
                             InferenceException.Stage.DECODE,
                             "the model's output could not be decoded: " + e.getMessage(),
                             e));
+            return;
+        } catch (Error e) {
+            // Not the text's fault: whoever waits for it fails, and with it the job.
+            row.completeExceptionally(e);
             return;
         }
         stats.rows.increment();
@@ -92,16 +112,15 @@ final class PipelineRunner implements BatchRunner<QueuedText> {
                 failure instanceof CancellationException ? failure : judge(row, failure));
     }
 
-    /** Tells a bad text from a broken engine: a broken one fails on a known good text as well. */
+    /** Tells a bad text from a broken engine. */
     private Throwable judge(QueuedText row, Throwable failure) {
-        try {
-            ModelOutput output = model.run(List.of(probe), generation);
-            decoder.decode(output, 0, probe);
-        } catch (Throwable e) {
-            e.addSuppressed(failure);
+        Throwable broken = failureOfProbe();
+        if (broken != null) {
+            broken.addSuppressed(failure);
             return new IllegalStateException(
-                    "the engine answers no text any more, not even a golden one: " + e.getMessage(),
-                    e);
+                    "the engine answers no text any more, not even a golden one: "
+                            + broken.getMessage(),
+                    broken);
         }
         if (isOutOfMemory(failure)) {
             stats.outOfMemory.increment();
@@ -109,10 +128,33 @@ final class PipelineRunner implements BatchRunner<QueuedText> {
         return new InferenceException(
                 InferenceException.Stage.INFERENCE,
                 "the model failed on this text of "
-                        + row.length()
+                        + row.input().text().length()
                         + " tokens alone: "
                         + failure.getMessage(),
                 failure);
+    }
+
+    /** Why a known good text fails as well; null where it does not, so that the engine is fine. */
+    private Throwable failureOfProbe() {
+        try {
+            decoder.decode(model.run(List.of(probe), generation), 0, probe);
+            return null;
+        } catch (Throwable e) {
+            return e;
+        }
+    }
+
+    @Override
+    public boolean isTransient(Throwable failure) {
+        return isOutOfMemory(failure) || failureOfProbe() != null;
+    }
+
+    @Override
+    public void onRetry(Throwable failure) {
+        stats.retries.increment();
+        if (isOutOfMemory(failure)) {
+            stats.outOfMemory.increment();
+        }
     }
 
     @Override

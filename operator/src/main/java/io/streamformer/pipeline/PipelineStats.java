@@ -1,7 +1,7 @@
 package io.streamformer.pipeline;
 
+import io.streamformer.batch.Priority;
 import java.util.concurrent.atomic.LongAdder;
-import java.util.function.IntSupplier;
 
 /** Live counters of one shared session: they count for all of its leases together. */
 public final class PipelineStats {
@@ -13,6 +13,9 @@ public final class PipelineStats {
     final LongAdder outputTokens = new LongAdder();
     final LongAdder truncated = new LongAdder();
     final LongAdder splits = new LongAdder();
+    final LongAdder retries = new LongAdder();
+    final LongAdder cacheHits = new LongAdder();
+    final LongAdder cacheMisses = new LongAdder();
     final LongAdder failures = new LongAdder();
     final LongAdder outOfMemory = new LongAdder();
     final LatencyHistogram queueTime = new LatencyHistogram();
@@ -20,12 +23,19 @@ public final class PipelineStats {
     final LatencyHistogram runTime = new LatencyHistogram();
     final LatencyHistogram decodeTime = new LatencyHistogram();
 
-    private final IntSupplier waiting;
-    private final IntSupplier inFlight;
+    private final Queue queue;
 
-    PipelineStats(IntSupplier waiting, IntSupplier inFlight) {
-        this.waiting = waiting;
-        this.inFlight = inFlight;
+    /** What the queue says of itself at this moment. */
+    interface Queue {
+        int waiting(Priority priority);
+
+        int inFlight();
+
+        int tokenCeiling();
+    }
+
+    PipelineStats(Queue queue) {
+        this.queue = queue;
     }
 
     /** Texts answered, windows of a text counted one by one. */
@@ -73,14 +83,43 @@ public final class PipelineStats {
         return outOfMemory.sum();
     }
 
+    /** Texts that failed alone through no fault of theirs and were tried again. */
+    public long retries() {
+        return retries.sum();
+    }
+
+    /** Texts that were answered out of the cache, without a run. */
+    public long cacheHits() {
+        return cacheHits.sum();
+    }
+
+    /** Texts that were not in the cache; 0 where there is none. */
+    public long cacheMisses() {
+        return cacheMisses.sum();
+    }
+
     /** Texts that wait for a run. */
     public int waiting() {
-        return waiting.getAsInt();
+        int waiting = 0;
+        for (Priority priority : Priority.values()) {
+            waiting += waiting(priority);
+        }
+        return waiting;
+    }
+
+    /** Texts of a priority that wait for a run. */
+    public int waiting(Priority priority) {
+        return queue.waiting(priority);
     }
 
     /** Texts that are being run. */
     public int inFlight() {
-        return inFlight.getAsInt();
+        return queue.inFlight();
+    }
+
+    /** Tokens that a batch of the longest texts may cost, as far as runs have shown. */
+    public int tokenCeiling() {
+        return queue.tokenCeiling();
     }
 
     /** From submission to the start of the run, per text. */

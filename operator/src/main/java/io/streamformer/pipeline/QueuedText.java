@@ -12,9 +12,17 @@ final class QueuedText extends CompletableFuture<Prediction> implements BatchRow
     private final ModelInput input;
     private final long arrivalNanos;
     private final Priority priority;
+    private final int cost;
+    private int failedAlone;
 
-    QueuedText(ModelInput input, long arrivalNanos, Priority priority) {
+    /**
+     * A queued text.
+     *
+     * @param cost tokens that it is expected to cost: its own, and those of its answer
+     */
+    QueuedText(ModelInput input, int cost, long arrivalNanos, Priority priority) {
         this.input = input;
+        this.cost = cost;
         this.arrivalNanos = arrivalNanos;
         this.priority = priority;
     }
@@ -25,7 +33,13 @@ final class QueuedText extends CompletableFuture<Prediction> implements BatchRow
 
     @Override
     public int length() {
-        return input.text().length();
+        return cost;
+    }
+
+    @Override
+    public int failedAlone() {
+        // One run thread at a time has the row, and the batcher's lock lies between two of them.
+        return ++failedAlone;
     }
 
     @Override

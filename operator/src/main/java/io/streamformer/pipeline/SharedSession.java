@@ -3,10 +3,12 @@ package io.streamformer.pipeline;
 import io.streamformer.batch.BatchLimits;
 import io.streamformer.batch.DeviceScheduler;
 import io.streamformer.batch.MicroBatcher;
+import io.streamformer.batch.Priority;
 import io.streamformer.bundle.Bundle;
 import io.streamformer.bundle.Manifest;
 import io.streamformer.decode.Prediction;
 import io.streamformer.decode.PredictionDecoder;
+import io.streamformer.inference.Device;
 import io.streamformer.inference.GenerationOptions;
 import io.streamformer.inference.ModelInput;
 import io.streamformer.inference.ModelOptions;
@@ -15,6 +17,9 @@ import io.streamformer.tokenize.Tokenizer;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -25,65 +30,78 @@ final class SharedSession implements AutoCloseable {
 
     private final Bundle bundle;
     private final String variant;
+    private final Device device;
     private final int runThreads;
     private final int minimumCapacity;
+    private final int maxBatchTokens;
     private final RowInputs inputs;
     private final GenerationOptions generation;
     private final PredictionDecoder decoder;
     private final Tokenizer tokenizer;
-    private final OrtModel model;
+    private final List<OrtModel> models;
+    private final ExecutorService answers;
     private final MicroBatcher<QueuedText> batcher;
     private final PipelineStats stats;
+    private final ResultCache cache;
 
     private SharedSession(
-            Bundle bundle, PipelineOptions options, Tokenizer tokenizer, OrtModel model) {
+            Bundle bundle, PipelineOptions options, Tokenizer tokenizer, List<OrtModel> models) {
         Manifest manifest = bundle.manifest();
         this.bundle = bundle;
         this.variant = bundle.variantName(options.variant());
         this.tokenizer = tokenizer;
-        this.model = model;
+        this.models = models;
+        device = models.get(0).device().gpu() ? options.device() : Device.CPU;
 
+        boolean generates = manifest.task().generates();
+        generation =
+                generates ? options.generation(GenerationOptions.of(manifest.decoding())) : null;
+        maxBatchTokens = options.maxBatchTokens();
         BatchLimits limits =
                 new BatchLimits(
                         options.maxBatchRows(),
-                        options.maxBatchTokens(),
-                        manifest.limits().maxTokens(),
+                        maxBatchTokens,
+                        highestCost(manifest.limits().maxTokens()),
                         options.maxDelay(),
                         options.maxBatchTime());
-        options.checkFits(manifest);
-        Manifest.Decoding decoding = manifest.decoding();
-        boolean generates = manifest.task().generates();
-        GenerationOptions search = generates ? GenerationOptions.searching(decoding) : null;
         inputs = new RowInputs(manifest, tokenizer);
         GoldenReplay golden = new GoldenReplay(bundle, options.variant());
+        GenerationOptions search =
+                generates ? GenerationOptions.searching(manifest.decoding()) : null;
         List<List<ModelInput>> texts = golden.read(inputs, search);
-        golden.verify(
-                texts,
-                model.newRunner(),
-                PredictionDecoder.of(bundle, tokenizer, search),
-                search,
-                limits.maxRows(),
-                limits.maxTokens());
+        for (OrtModel model : models) {
+            golden.verify(
+                    texts,
+                    model.newRunner(),
+                    PredictionDecoder.of(bundle, tokenizer, search),
+                    search,
+                    limits.maxRows(),
+                    limits.maxTokens());
+        }
 
-        generation = generates ? options.generation(GenerationOptions.of(decoding)) : null;
         decoder = PredictionDecoder.of(bundle, tokenizer, generation);
         runThreads = runThreads(options);
-        stats = new PipelineStats(this::waiting, this::inFlight);
-        DeviceScheduler scheduler = DeviceSchedulers.lease(model.device(), runThreads);
+        stats = new PipelineStats(new Queue());
+        cache = options.cacheBytes() == 0 ? null : new ResultCache(options.cacheBytes());
+        // A GPU goes on with the next batch while the CPU makes words of the last one; with a CPU
+        // both would share the same cores.
+        answers = device.gpu() ? Executors.newSingleThreadExecutor(SharedSession::thread) : null;
+        DeviceScheduler scheduler = DeviceSchedulers.lease(device, runThreads);
         try {
             batcher =
                     new MicroBatcher<>(
                             scheduler,
                             limits,
-                            () ->
+                            thread ->
                                     new PipelineRunner(
-                                            model.newRunner(),
+                                            models.get(thread % models.size()).newRunner(),
                                             decoder,
                                             generation,
                                             texts.get(0).get(0),
-                                            stats));
+                                            stats,
+                                            answers == null ? Runnable::run : answers));
         } catch (RuntimeException e) {
-            DeviceSchedulers.release(model.device(), runThreads);
+            DeviceSchedulers.release(device, runThreads);
             throw e;
         }
         minimumCapacity = options.maxBatchRows() * (runThreads + 1);
@@ -93,10 +111,16 @@ final class SharedSession implements AutoCloseable {
                 manifest.version(),
                 variant,
                 bundle.hash().substring(0, 12),
-                model.device(),
+                device,
                 runThreads,
                 options.intraOpThreads(),
                 measured(bundle.variant(variant)));
+    }
+
+    private static Thread thread(Runnable work) {
+        Thread thread = new Thread(work, "streamformer-answers");
+        thread.setDaemon(true);
+        return thread;
     }
 
     /** What was measured of a variant when it was made, in words; nothing where nothing was. */
@@ -104,25 +128,29 @@ final class SharedSession implements AutoCloseable {
         return variant.figures().isEmpty() ? "" : "; measured " + variant.figures();
     }
 
-    /** Loads a bundle and replays its golden texts. */
+    /** Loads a bundle, once for each GPU, and replays its golden texts. */
     static SharedSession open(Bundle bundle, PipelineOptions options) {
+        options.checkFits(bundle.manifest());
         Tokenizer tokenizer = Tokenizer.load(bundle);
+        List<OrtModel> models = new ArrayList<>();
         try {
-            OrtModel model =
-                    OrtModel.load(
-                            bundle,
-                            new ModelOptions(
-                                    options.variant(),
-                                    options.device(),
-                                    options.intraOpThreads(),
-                                    options.providerOptions()));
-            try {
-                return new SharedSession(bundle, options, tokenizer, model);
-            } catch (RuntimeException e) {
-                model.close();
-                throw e;
+            for (Device device : options.device().each()) {
+                models.add(
+                        OrtModel.load(
+                                bundle,
+                                new ModelOptions(
+                                        options.variant(),
+                                        device,
+                                        options.intraOpThreads(),
+                                        options.providerOptions())));
+                if (!models.get(0).device().gpu()) {
+                    // No GPU could be used, and none had to be.
+                    break;
+                }
             }
+            return new SharedSession(bundle, options, tokenizer, models);
         } catch (RuntimeException e) {
+            models.forEach(OrtModel::close);
             tokenizer.close();
             throw e;
         }
@@ -145,6 +173,21 @@ final class SharedSession implements AutoCloseable {
     }
 
     CompletableFuture<Prediction> submit(TextInput input) {
+        if (cache == null) {
+            return queue(input);
+        }
+        Prediction known = cache.find(input);
+        if (known != null) {
+            stats.cacheHits.increment();
+            return CompletableFuture.completedFuture(known);
+        }
+        stats.cacheMisses.increment();
+        CompletableFuture<Prediction> answer = queue(input);
+        var unused = answer.thenAccept(prediction -> cache.put(input, prediction));
+        return answer;
+    }
+
+    private CompletableFuture<Prediction> queue(TextInput input) {
         long start = System.nanoTime();
         List<ModelInput> rows;
         try {
@@ -157,39 +200,89 @@ final class SharedSession implements AutoCloseable {
         stats.tokenizeTime.record(arrival - start);
         List<QueuedText> queued = new ArrayList<>(rows.size());
         for (ModelInput row : rows) {
-            QueuedText text = new QueuedText(row, arrival, input.priority());
+            QueuedText text = new QueuedText(row, cost(row), arrival, input.priority());
             batcher.add(text);
             queued.add(text);
         }
         return queued.size() == 1 ? queued.get(0) : new WindowedText(queued, decoder);
     }
 
+    /** Tokens of a row and of its answer, as long as answers to such a row have been so far. */
+    private int cost(ModelInput row) {
+        int length = row.text().length();
+        if (generation == null) {
+            return length;
+        }
+        long read = stats.realTokens();
+        double ratio = read == 0 ? 1 : (double) stats.outputTokens() / read;
+        double written = Math.min(row.maxNewTokens(), Math.ceil(ratio * length));
+        return (int) Math.min(Math.max(length, maxBatchTokens), length + written);
+    }
+
+    /** The most that a row may cost. An answer too long for the budget is not the text's fault. */
+    private int highestCost(int maxTokens) {
+        return generation == null
+                ? maxTokens
+                : Math.max(
+                        maxTokens,
+                        Math.min(maxBatchTokens, maxTokens + generation.limit(maxTokens)));
+    }
+
     /** Waits for runs in flight, then frees what is native. */
     @Override
     public void close() {
         batcher.close();
-        DeviceSchedulers.release(model.device(), runThreads);
-        model.close();
+        DeviceSchedulers.release(device, runThreads);
+        if (answers != null) {
+            awaitEnd(answers);
+        }
+        models.forEach(OrtModel::close);
         tokenizer.close();
         LOG.info("Closed {} ({})", bundle.manifest().name(), variant);
     }
 
-    private int waiting() {
-        return batcher.waiting();
-    }
-
-    private int inFlight() {
-        return batcher.inFlight();
+    private static void awaitEnd(ExecutorService executor) {
+        executor.shutdown();
+        boolean interrupted = false;
+        while (!executor.isTerminated()) {
+            try {
+                // Answers are short: this ends soon.
+                executor.awaitTermination(1, TimeUnit.MINUTES);
+            } catch (InterruptedException e) {
+                interrupted = true;
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
     }
 
     private int runThreads(PipelineOptions options) {
-        if (model.device().cuda()) {
+        if (device.gpu()) {
             // A CUDA session keeps memory for every thread that ever ran it.
-            return 1;
+            return models.size();
         }
         return options.runThreads() > 0
                 ? options.runThreads()
                 : Math.max(
                         1, Runtime.getRuntime().availableProcessors() / options.intraOpThreads());
+    }
+
+    /** The batcher, which comes into being after its counters. */
+    private final class Queue implements PipelineStats.Queue {
+        @Override
+        public int waiting(Priority priority) {
+            return batcher.waiting(priority);
+        }
+
+        @Override
+        public int inFlight() {
+            return batcher.inFlight();
+        }
+
+        @Override
+        public int tokenCeiling() {
+            return batcher.tokenCeiling();
+        }
     }
 }

@@ -30,6 +30,14 @@ public record TextInput(
         Objects.requireNonNull(priority, "priority");
     }
 
+    /** The same with another priority. */
+    TextInput with(Priority value) {
+        return value == priority
+                ? this
+                : new TextInput(
+                        text, textPair, language, targetLanguage, maxNewTokens, seed, value);
+    }
+
     /** A single text. */
     public static TextInput of(String text) {
         return of(text, null);

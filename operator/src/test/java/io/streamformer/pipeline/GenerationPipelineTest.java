@@ -40,6 +40,32 @@ class GenerationPipelineTest {
     }
 
     @Test
+    void aRowCostsItsAnswerTooSoThatFewerFitIntoABatch() throws Exception {
+        // Eight such rows are within the budget by what they read, and not with what they write.
+        int length = 10;
+        PipelineOptions.Builder tight =
+                CPU.toBuilder().runThreads(1).maxBatchTokens(8 * length).minNewTokens(8);
+        try (InferencePipeline pipeline = open(tight)) {
+            assertThat(answer(pipeline, TextInput.of(TEXT)).inputTokens()).isEqualTo(length);
+            long batches = pipeline.stats().batches();
+            List<CompletableFuture<Prediction>> answers = new ArrayList<>();
+            for (int i = 0; i < 64; i++) {
+                answers.add(pipeline.submit(TextInput.of(TEXT)));
+            }
+            CompletableFuture.allOf(answers.toArray(new CompletableFuture<?>[0])).get();
+            assertThat(pipeline.stats().batches() - batches).isGreaterThan(64 / 8);
+        }
+    }
+
+    @Test
+    void tensorRtIsForEncoders() {
+        assertThatThrownBy(() -> open(CPU.toBuilder().device(Device.parse("tensorrt"))))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("TensorRT runs encoders")
+                .hasMessageContaining("seen tensorrt:0");
+    }
+
+    @Test
     void answersWithTheNextBestTextsToo() throws Exception {
         try (InferencePipeline pipeline = open(CPU.toBuilder().numReturnSequences(3))) {
             Prediction.Generation answer = answer(pipeline, TextInput.of(TEXT));

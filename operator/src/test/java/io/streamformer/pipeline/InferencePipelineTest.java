@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.streamformer.batch.Priority;
 import io.streamformer.bundle.BundleException;
 import io.streamformer.bundle.GoldenText;
 import io.streamformer.decode.Prediction;
@@ -121,6 +122,47 @@ class InferencePipelineTest {
                 }
                 assertThat(pipeline.stats().batches() - batches).isLessThan(texts.size());
             }
+        }
+    }
+
+    @Test
+    void answersATextThatCameBeforeOutOfTheCache() throws Exception {
+        PipelineOptions cached = CPU.toBuilder().cacheBytes(1 << 20).build();
+        try (InferencePipeline pipeline = InferencePipeline.acquire(SENTIMENT, cached)) {
+            Prediction first = answer(pipeline, "Hello!");
+            TextInput urgent = TextInput.of("Hello!").with(Priority.HIGH);
+            assertThat(pipeline.submit(urgent).get()).isSameAs(first);
+            answer(pipeline, "Goodbye!");
+            assertThat(pipeline.stats().rows()).isEqualTo(2);
+            assertThat(pipeline.stats().cacheHits()).isEqualTo(1);
+            assertThat(pipeline.stats().cacheMisses()).isEqualTo(2);
+        }
+    }
+
+    @Test
+    void aCacheKeepsToItsBytes() throws Exception {
+        PipelineOptions cached = CPU.toBuilder().cacheBytes(5_000).build();
+        try (InferencePipeline pipeline = InferencePipeline.acquire(SENTIMENT, cached)) {
+            for (int i = 0; i < 200; i++) {
+                answer(pipeline, "text " + i);
+            }
+            for (int i = 0; i < 200; i++) {
+                answer(pipeline, "text " + i);
+            }
+            // An entry takes some hundred bytes: most of the texts were forgotten.
+            assertThat(pipeline.stats().cacheHits()).isLessThan(20);
+        }
+    }
+
+    @Test
+    void aTextThatFailedIsAskedAgain() {
+        PipelineOptions cached = CPU.toBuilder().cacheBytes(1 << 20).build();
+        try (InferencePipeline pipeline = InferencePipeline.acquire(SENTIMENT, cached)) {
+            for (int i = 0; i < 2; i++) {
+                assertThatThrownBy(() -> answer(pipeline, " "))
+                        .hasCauseInstanceOf(InferenceException.class);
+            }
+            assertThat(pipeline.stats().cacheHits()).isZero();
         }
     }
 
@@ -289,14 +331,13 @@ class InferencePipelineTest {
                 .hasMessageContaining("set maxBatchTokens to");
     }
 
-    @Test
-    void refusesACudaDeviceThatIsRequiredAndNotThere() {
-        assertThatThrownBy(
-                        () ->
-                                InferencePipeline.acquire(
-                                        SENTIMENT, CPU.toBuilder().device(Device.cuda(99)).build()))
+    @ParameterizedTest
+    @ValueSource(strings = {"cuda:99", "cuda:98,99", "tensorrt:99"})
+    void refusesAGpuThatIsRequiredAndNotThere(String device) {
+        PipelineOptions options = CPU.toBuilder().device(Device.parse(device)).build();
+        assertThatThrownBy(() -> InferencePipeline.acquire(SENTIMENT, options))
                 .isInstanceOf(IllegalStateException.class)
-                .hasMessageContaining("cuda:99");
+                .hasMessageContaining(device.replace(",99", ""));
     }
 
     @Test

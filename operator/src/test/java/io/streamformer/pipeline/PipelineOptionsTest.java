@@ -48,6 +48,7 @@ class PipelineOptionsTest {
                     .temperature(0f)
                     .topK(50)
                     .topP(0.9f)
+                    .cacheBytes(1_000)
                     .providerOptions(Map.of("gpu_mem_limit", "1000000"))
                     .build();
 
@@ -76,6 +77,7 @@ class PipelineOptionsTest {
                                 null,
                                 null,
                                 null,
+                                0,
                                 Map.of()));
     }
 
@@ -103,6 +105,7 @@ class PipelineOptionsTest {
                                 0f,
                                 50,
                                 0.9f,
+                                1_000,
                                 Map.of("gpu_mem_limit", "1000000")))
                 .isEqualTo(OTHER.toBuilder().build());
     }
@@ -138,6 +141,7 @@ class PipelineOptionsTest {
     static Stream<Arguments> brokenOptions() {
         return Stream.of(
                 broken(b -> b.maxBatchRows(0), "maxBatchRows is at least 1, seen 0"),
+                broken(b -> b.cacheBytes(-1), "cacheBytes is at least 0, seen -1"),
                 broken(b -> b.maxBatchTokens(0), "maxBatchTokens is at least 1, seen 0"),
                 broken(b -> b.maxDelay(Duration.ofNanos(-1)), "maxDelay is 0 to 1 minute"),
                 broken(b -> b.maxDelay(Duration.ofHours(1)), "maxDelay is 0 to 1 minute"),

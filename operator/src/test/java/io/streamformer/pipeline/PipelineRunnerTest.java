@@ -20,7 +20,7 @@ class PipelineRunnerTest {
     private static final ModelInput GOOD = row(2, 5, 3);
     private static final ModelInput POISON = row(2, 987_654, 3);
 
-    private final PipelineStats stats = new PipelineStats(() -> 0, () -> 0);
+    private final PipelineStats stats = new PipelineStats(null);
 
     @Test
     void blamesTheTextWhileTheEngineAnswersAGoldenOne() {
@@ -45,14 +45,15 @@ class PipelineRunnerTest {
     private Throwable failureOf(ModelInput text, ModelInput probe) {
         Bundle bundle = Bundle.read(TestBundle.resource(TestBundle.SENTIMENT));
         ModelOptions options = new ModelOptions("fp32", Device.CPU, 1, Map.of());
-        QueuedText row = new QueuedText(text, 0, Priority.NORMAL);
+        QueuedText row = new QueuedText(text, 3, 0, Priority.NORMAL);
         try (OrtModel model = OrtModel.load(bundle, options)) {
             new PipelineRunner(
                             model.newRunner(),
                             PredictionDecoder.of(bundle, null, null),
                             null,
                             probe,
-                            stats)
+                            stats,
+                            Runnable::run)
                     .fail(row, new IllegalStateException("failed alone"));
         }
         assertThat(row).isCompletedExceptionally();
@@ -65,9 +66,10 @@ class PipelineRunnerTest {
 
     @Test
     void tellsACancelledTextFromAFailedOne() {
-        QueuedText row = new QueuedText(GOOD, 0, Priority.NORMAL);
+        QueuedText row = new QueuedText(GOOD, 3, 0, Priority.NORMAL);
 
-        new PipelineRunner(null, null, null, GOOD, stats).fail(row, new CancellationException());
+        new PipelineRunner(null, null, null, GOOD, stats, null)
+                .fail(row, new CancellationException());
 
         assertThat(row).isCancelled();
     }
