@@ -1,10 +1,12 @@
 package io.streamformer.flink;
 
+import io.streamformer.batch.Priority;
 import io.streamformer.bundle.BundleException;
 import io.streamformer.bundle.Manifest;
 import io.streamformer.decode.Prediction;
 import io.streamformer.pipeline.InferenceException;
 import io.streamformer.pipeline.InferenceException.Stage;
+import io.streamformer.schemas.DeadLetter;
 import io.streamformer.schemas.TextEvent;
 import java.time.Instant;
 import java.util.List;
@@ -40,6 +42,8 @@ final class InferenceAsyncFunction<T extends SpecificRecordBase>
     private final Model.Source source;
     private final TaskRecords<T> records;
     private final int capacity;
+    private final boolean keepsKeyOrder;
+    private final Priority priority;
 
     private transient Model model;
     private transient Manifest manifest;
@@ -49,15 +53,32 @@ final class InferenceAsyncFunction<T extends SpecificRecordBase>
     /** Whoever takes a future out of here, completion or timeout, emits the event's outcome. */
     private transient Map<ResultFuture<Outcome<T>>, CompletableFuture<Prediction>> inFlight;
 
-    InferenceAsyncFunction(Model.Source source, TaskRecords<T> records, int capacity) {
+    /** Null where the order of keys is not kept here. */
+    private transient KeyOrder keyOrder;
+
+    /**
+     * An async function.
+     *
+     * @param order of the results; that of all is kept by Flink's own queue
+     * @param priority of events whose own is the normal one
+     */
+    InferenceAsyncFunction(
+            Model.Source source,
+            TaskRecords<T> records,
+            int capacity,
+            Order order,
+            Priority priority) {
         this.source = source;
         this.records = records;
         this.capacity = capacity;
+        this.keepsKeyOrder = order == Order.KEY;
+        this.priority = priority;
     }
 
     @Override
     public void open(OpenContext context) {
         inFlight = new ConcurrentHashMap<>();
+        keyOrder = keepsKeyOrder ? new KeyOrder() : null;
         codec = RecordCodec.of(TextEvent.class);
         metrics = new InferenceMetrics(getRuntimeContext().getMetricGroup(), inFlight::size);
         try {
@@ -103,6 +124,9 @@ final class InferenceAsyncFunction<T extends SpecificRecordBase>
 
     @Override
     public void asyncInvoke(Traced<TextEvent> event, ResultFuture<Outcome<T>> out) {
+        if (keyOrder != null) {
+            keyOrder.enter(event);
+        }
         Optional<String> refusal = refuse(event.value());
         if (refusal.isPresent()) {
             fail(event, Stage.VALIDATE, refusal.get(), null, out);
@@ -117,7 +141,7 @@ final class InferenceAsyncFunction<T extends SpecificRecordBase>
             fail(event, Stage.TIMEOUT, late(deadline), null, out);
             return;
         }
-        CompletableFuture<Prediction> future = model.submit(records.input(event.value()));
+        CompletableFuture<Prediction> future = model.submit(records.input(event.value(), priority));
         if (deadline != null) {
             // A row whose future is done leaves the queue before it costs device time.
             future.orTimeout(millisLeft, TimeUnit.MILLISECONDS);
@@ -161,7 +185,7 @@ final class InferenceAsyncFunction<T extends SpecificRecordBase>
             } else {
                 T record = records.record(event, prediction, manifest, model.reference());
                 metrics.result(prediction.truncated());
-                out.complete(List.of(new Outcome.Success<>(new Traced<>(record, event.origin()))));
+                emit(event, new Outcome.Success<>(new Traced<>(record, event.origin())), out);
             }
         } catch (RuntimeException e) {
             out.completeExceptionally(e);
@@ -198,17 +222,29 @@ final class InferenceAsyncFunction<T extends SpecificRecordBase>
             Throwable cause,
             ResultFuture<Outcome<T>> out) {
         metrics.deadLetter(stage);
-        out.complete(
-                List.of(
-                        new Outcome.Failure<>(
-                                DeadLetters.of(
-                                        event.origin(),
-                                        event.value().getId(),
-                                        records.task().id(),
-                                        InferenceMetrics.nameOf(stage),
-                                        reason,
-                                        valueOf(event),
-                                        cause))));
+        Traced<DeadLetter> letter =
+                DeadLetters.of(
+                        event.origin(),
+                        event.value().getId(),
+                        records.task().id(),
+                        InferenceMetrics.nameOf(stage),
+                        reason,
+                        valueOf(event),
+                        cause);
+        emit(event, new Outcome.Failure<>(letter), out);
+    }
+
+    private void emit(Traced<TextEvent> event, Outcome<T> outcome, ResultFuture<Outcome<T>> out) {
+        if (keyOrder == null) {
+            out.complete(List.of(outcome));
+        } else {
+            keyOrder.leave(event, () -> out.complete(List.of(outcome)));
+        }
+    }
+
+    /** When an event came, as a number, where the order of keys is kept; see {@link KeyOrder}. */
+    long numberOf(Object event) {
+        return keyOrder.numberOf(event);
     }
 
     /** The value as it came; that of an event which did not come from Kafka as it would have. */

@@ -1,6 +1,8 @@
 package io.streamformer.flink;
 
+import io.streamformer.batch.Priority;
 import io.streamformer.pipeline.InferenceException;
+import io.streamformer.pipeline.InferencePipeline;
 import io.streamformer.pipeline.LatencyHistogram;
 import io.streamformer.pipeline.PipelineStats;
 import java.util.HashMap;
@@ -74,8 +76,26 @@ final class InferenceMetrics {
     /** {@code streamformer.session.outOfMemory}: runs for which device memory did not suffice. */
     static final String OUT_OF_MEMORY = "outOfMemory";
 
-    /** {@code streamformer.session.waiting}: texts that wait for a run. */
+    /** {@code streamformer.session.retries}: texts tried again through no fault of theirs. */
+    static final String RETRIES = "retries";
+
+    /** {@code streamformer.session.tokenCeiling}: tokens that the longest batches may cost. */
+    static final String TOKEN_CEILING = "tokenCeiling";
+
+    /** {@code streamformer.session.cacheHits}: texts that were answered without a run. */
+    static final String CACHE_HITS = "cacheHits";
+
+    /** {@code streamformer.session.cacheMisses}: texts that the cache did not know. */
+    static final String CACHE_MISSES = "cacheMisses";
+
+    /** {@code streamformer.session.modelVersion}: the version that the bundle's manifest says. */
+    static final String MODEL_VERSION = "modelVersion";
+
+    /** {@code streamformer.session.priority.<priority>.waiting}: texts that wait for a run. */
     static final String WAITING = "waiting";
+
+    /** Key of the group by priority. */
+    static final String PRIORITY = "priority";
 
     /** {@code streamformer.session.running}: texts that are being run. */
     static final String RUNNING = "running";
@@ -132,7 +152,9 @@ final class InferenceMetrics {
     }
 
     /** Registers what all leases of a session count together. */
-    static void registerSession(MetricGroup operator, PipelineStats stats, int maxBatchRows) {
+    static void registerSession(
+            MetricGroup operator, InferencePipeline pipeline, int maxBatchRows) {
+        PipelineStats stats = pipeline.stats();
         MetricGroup session = operator.addGroup(GROUP).addGroup(SESSION);
         gauge(session, ROWS, stats::rows);
         gauge(session, BATCHES, stats::batches);
@@ -141,7 +163,18 @@ final class InferenceMetrics {
         gauge(session, OUTPUT_TOKENS, stats::outputTokens);
         gauge(session, SPLITS, stats::splits);
         gauge(session, OUT_OF_MEMORY, stats::outOfMemory);
-        gauge(session, WAITING, stats::waiting);
+        gauge(session, RETRIES, stats::retries);
+        gauge(session, TOKEN_CEILING, stats::tokenCeiling);
+        gauge(session, CACHE_HITS, stats::cacheHits);
+        gauge(session, CACHE_MISSES, stats::cacheMisses);
+        for (Priority priority : Priority.values()) {
+            gauge(
+                    session.addGroup(PRIORITY, priority.name().toLowerCase(Locale.ROOT)),
+                    WAITING,
+                    () -> stats.waiting(priority));
+        }
+        String version = pipeline.bundle().manifest().version();
+        session.gauge(MODEL_VERSION, (Gauge<String>) () -> version);
         gauge(session, RUNNING, stats::inFlight);
         share(session, PADDING_SHARE, () -> 1 - (double) stats.realTokens() / stats.paddedTokens());
         share(session, BATCH_FILL, () -> (double) stats.rows() / stats.batches() / maxBatchRows);

@@ -1,5 +1,6 @@
 package io.streamformer.flink;
 
+import io.streamformer.batch.Priority;
 import io.streamformer.inference.Device;
 import io.streamformer.pipeline.PipelineOptions;
 import java.time.Duration;
@@ -118,9 +119,10 @@ public final class JobOptions {
                     .stringType()
                     .defaultValue(Device.AUTO.toString())
                     .withDescription(
-                            "auto takes a GPU where there is one (the one that Flink hands out as"
-                                    + " external resource gpu); cpu never does; cuda:N fails"
-                                    + " without that GPU.");
+                            "auto takes a GPU where there is one (all that Flink hands out as"
+                                    + " external resource gpu); cpu never does; cuda:N, and cuda:N,M"
+                                    + " for several, fails without these GPUs; tensorrt:N is for"
+                                    + " encoders.");
 
     public static final ConfigOption<Integer> BATCH_MAX_ROWS =
             ConfigOptions.key("model.batch.max-rows")
@@ -265,6 +267,32 @@ public final class JobOptions {
                                     + " together; 1 is all, the bundle's default where it is not set."
                                     + " Needs a bundle whose graph has the input of this name.");
 
+    public static final ConfigOption<MemorySize> CACHE_MAX_BYTES =
+            ConfigOptions.key("model.cache.max-bytes")
+                    .memoryType()
+                    .defaultValue(MemorySize.ZERO)
+                    .withDescription(
+                            "Size of a TaskManager's cache of answers: a text that came before is"
+                                    + " answered without a run. For streams that repeat themselves;"
+                                    + " 0 is none.");
+
+    public static final ConfigOption<Map<String, String>> PROVIDER_OPTIONS =
+            ConfigOptions.key("model.provider-options")
+                    .mapType()
+                    .defaultValue(Map.of())
+                    .withDescription(
+                            "Options of ONNX Runtime's CUDA or TensorRT provider as name:value, with"
+                                    + " commas between, such as gpu_mem_limit.");
+
+    public static final ConfigOption<Priority> PRIORITY =
+            ConfigOptions.key("model.priority")
+                    .enumType(Priority.class)
+                    .defaultValue(Priority.NORMAL)
+                    .withDescription(
+                            "high, normal or low: who goes first among the jobs and events that"
+                                    + " share a model. Holds for events of normal priority, which is"
+                                    + " that of events which say nothing.");
+
     public static final ConfigOption<Integer> ASYNC_CAPACITY =
             ConfigOptions.key("model.async.capacity")
                     .intType()
@@ -281,13 +309,15 @@ public final class JobOptions {
                     .withDescription(
                             "Longest time an event may take before it becomes a dead letter.");
 
-    public static final ConfigOption<Boolean> ASYNC_ORDERED =
-            ConfigOptions.key("model.async.ordered")
-                    .booleanType()
-                    .defaultValue(true)
+    public static final ConfigOption<Order> ASYNC_ORDER =
+            ConfigOptions.key("model.async.order")
+                    .enumType(Order.class)
+                    .defaultValue(Order.ALL)
                     .withDescription(
-                            "true keeps the order of the events; false lets each result leave when"
-                                    + " it is ready.");
+                            "all keeps the order of the events of a subtask; key that of events"
+                                    + " whose Kafka records have a key in common, so that a slow one"
+                                    + " holds up no other key; none lets each result leave when it is"
+                                    + " ready.");
 
     public static final ConfigOption<String> DEAD_LETTER_TOPIC =
             ConfigOptions.key("dead-letters.topic")
@@ -454,6 +484,8 @@ public final class JobOptions {
                 .temperature(get(TEMPERATURE))
                 .topK(get(TOP_K))
                 .topP(get(TOP_P))
+                .cacheBytes(get(CACHE_MAX_BYTES).getBytes())
+                .providerOptions(get(PROVIDER_OPTIONS))
                 .build();
     }
 

@@ -51,24 +51,17 @@ final class PipelineModel implements Model {
                             .device(
                                     deviceFor(
                                             options.device(),
-                                            context.getExternalResourceInfos(GPU),
-                                            context.getTaskInfo().getIndexOfThisSubtask()))
+                                            context.getExternalResourceInfos(GPU)))
                             .build();
             InferencePipeline pipeline = InferencePipeline.acquire(folder, effective);
             InferenceMetrics.registerSession(
-                    context.getMetricGroup(), pipeline.stats(), effective.maxBatchRows());
+                    context.getMetricGroup(), pipeline, effective.maxBatchRows());
             return new PipelineModel(pipeline);
         }
     }
 
-    /**
-     * The device that was asked for; where that is {@code auto} and Flink hands out GPUs, one of
-     * those. All subtasks of a TaskManager see the same GPUs, so they take turns.
-     */
-    static Device deviceFor(Device wanted, Set<ExternalResourceInfo> gpus, int subtask) {
-        if (!wanted.equals(Device.AUTO)) {
-            return wanted;
-        }
+    /** The device that was asked for; where that is {@code auto}, the GPUs that Flink hands out. */
+    static Device deviceFor(Device wanted, Set<ExternalResourceInfo> gpus) {
         List<Integer> indexes =
                 gpus.stream()
                         .map(info -> info.getProperty("index"))
@@ -76,10 +69,9 @@ final class PipelineModel implements Model {
                         .map(Integer::valueOf)
                         .sorted()
                         .toList();
-        if (indexes.isEmpty()) {
-            return wanted;
-        }
-        return new Device(true, indexes.get(subtask % indexes.size()), false);
+        return wanted.equals(Device.AUTO) && !indexes.isEmpty()
+                ? new Device(Device.Provider.CUDA, indexes, false)
+                : wanted;
     }
 
     @Override

@@ -1,5 +1,6 @@
 package io.streamformer.flink;
 
+import io.streamformer.batch.Priority;
 import io.streamformer.pipeline.PipelineOptions;
 import io.streamformer.schemas.Answer;
 import io.streamformer.schemas.Classification;
@@ -22,7 +23,7 @@ import org.apache.flink.streaming.api.datastream.DataStream;
  *
  * <pre>{@code
  * Inference<Classification> sentiment =
- *         Streamformer.classify("s3://models/sentiment-en").ordered(false).apply(events);
+ *         Streamformer.classify("s3://models/sentiment-en").order(Order.NONE).apply(events);
  * sentiment.results().print();
  * sentiment.deadLetters().sinkTo(...);
  * }</pre>
@@ -40,7 +41,8 @@ public final class Streamformer<T extends SpecificRecordBase> {
     private final PipelineOptions pipeline;
     private final int capacity;
     private final Duration timeout;
-    private final boolean ordered;
+    private final Order order;
+    private final Priority priority;
     private final String uid;
     private final String cacheDirectory;
 
@@ -50,7 +52,8 @@ public final class Streamformer<T extends SpecificRecordBase> {
             PipelineOptions pipeline,
             int capacity,
             Duration timeout,
-            boolean ordered,
+            Order order,
+            Priority priority,
             String uid,
             String cacheDirectory) {
         this.records = records;
@@ -58,7 +61,8 @@ public final class Streamformer<T extends SpecificRecordBase> {
         this.pipeline = Objects.requireNonNull(pipeline, "pipeline");
         this.capacity = capacity;
         this.timeout = timeout;
-        this.ordered = ordered;
+        this.order = order;
+        this.priority = priority;
         this.uid = uid;
         this.cacheDirectory = cacheDirectory;
     }
@@ -152,7 +156,8 @@ public final class Streamformer<T extends SpecificRecordBase> {
                 PipelineOptions.defaults(),
                 JobOptions.ASYNC_CAPACITY.defaultValue(),
                 JobOptions.ASYNC_TIMEOUT.defaultValue(),
-                JobOptions.ASYNC_ORDERED.defaultValue(),
+                JobOptions.ASYNC_ORDER.defaultValue(),
+                JobOptions.PRIORITY.defaultValue(),
                 records.task().id() + "-" + new Path(bundle).getName(),
                 null);
     }
@@ -160,7 +165,7 @@ public final class Streamformer<T extends SpecificRecordBase> {
     /** How the model is run: variant, device, batches, decoding. */
     public Streamformer<T> pipeline(PipelineOptions value) {
         return new Streamformer<>(
-                records, bundle, value, capacity, timeout, ordered, uid, cacheDirectory);
+                records, bundle, value, capacity, timeout, order, priority, uid, cacheDirectory);
     }
 
     /**
@@ -169,7 +174,7 @@ public final class Streamformer<T extends SpecificRecordBase> {
      */
     public Streamformer<T> capacity(int value) {
         return new Streamformer<>(
-                records, bundle, pipeline, value, timeout, ordered, uid, cacheDirectory);
+                records, bundle, pipeline, value, timeout, order, priority, uid, cacheDirectory);
     }
 
     /** Longest time an event may take; after it the event becomes a dead letter. */
@@ -179,19 +184,33 @@ public final class Streamformer<T extends SpecificRecordBase> {
                     "The timeout of an event is at least 1 ms, seen " + value);
         }
         return new Streamformer<>(
-                records, bundle, pipeline, capacity, value, ordered, uid, cacheDirectory);
+                records, bundle, pipeline, capacity, value, order, priority, uid, cacheDirectory);
     }
 
-    /** Whether results keep the order of their events; otherwise each leaves when it is ready. */
-    public Streamformer<T> ordered(boolean value) {
+    /** Which results keep the order of their events; the others leave when they are ready. */
+    public Streamformer<T> order(Order value) {
         return new Streamformer<>(
-                records, bundle, pipeline, capacity, timeout, value, uid, cacheDirectory);
+                records, bundle, pipeline, capacity, timeout, value, priority, uid, cacheDirectory);
+    }
+
+    /** Who goes first among events of normal priority that share a model, other jobs' too. */
+    public Streamformer<T> priority(Priority value) {
+        return new Streamformer<>(
+                records, bundle, pipeline, capacity, timeout, order, value, uid, cacheDirectory);
     }
 
     /** Start of the ids of this step's operators; a savepoint finds them by it. */
     public Streamformer<T> uid(String value) {
         return new Streamformer<>(
-                records, bundle, pipeline, capacity, timeout, ordered, value, cacheDirectory);
+                records,
+                bundle,
+                pipeline,
+                capacity,
+                timeout,
+                order,
+                priority,
+                value,
+                cacheDirectory);
     }
 
     /**
@@ -200,7 +219,7 @@ public final class Streamformer<T extends SpecificRecordBase> {
      */
     public Streamformer<T> cacheDirectory(String value) {
         return new Streamformer<>(
-                records, bundle, pipeline, capacity, timeout, ordered, uid, value);
+                records, bundle, pipeline, capacity, timeout, order, priority, uid, value);
     }
 
     /**
@@ -209,6 +228,11 @@ public final class Streamformer<T extends SpecificRecordBase> {
      * @param events the events, of the type {@link AvroRecordTypeInfo}
      */
     public Inference<T> apply(DataStream<TextEvent> events) {
+        if (order == Order.KEY) {
+            throw new IllegalArgumentException(
+                    "The order of keys is that of the keys of Kafka records, seen events without"
+                            + " any: use applyTraced, or the order of all");
+        }
         return applyTraced(
                 events.map(
                                 event -> new Traced<>(event, Origin.NONE),
@@ -225,21 +249,23 @@ public final class Streamformer<T extends SpecificRecordBase> {
     }
 
     Inference<T> applyTraced(DataStream<Traced<TextEvent>> events, Model.Source model) {
-        InferenceAsyncFunction<T> function = new InferenceAsyncFunction<>(model, records, capacity);
+        InferenceAsyncFunction<T> function =
+                new InferenceAsyncFunction<>(model, records, capacity, order, priority);
+        long millis = timeout.toMillis();
         var outcomes =
-                ordered
-                        ? AsyncDataStream.orderedWait(
-                                events,
-                                function,
-                                timeout.toMillis(),
-                                TimeUnit.MILLISECONDS,
-                                capacity)
-                        : AsyncDataStream.unorderedWait(
-                                events,
-                                function,
-                                timeout.toMillis(),
-                                TimeUnit.MILLISECONDS,
-                                capacity);
+                switch (order) {
+                    case ALL ->
+                            AsyncDataStream.orderedWait(
+                                    events, function, millis, TimeUnit.MILLISECONDS, capacity);
+                    case NONE ->
+                            AsyncDataStream.unorderedWait(
+                                    events, function, millis, TimeUnit.MILLISECONDS, capacity);
+                    case KEY ->
+                            events.transform(
+                                    uid,
+                                    function.getProducedType(),
+                                    new KeyOrderedFactory<>(function, millis, capacity));
+                };
         return Inference.split(
                 outcomes.name(uid).uid(uid), records.recordClass(), uid + "-outcomes");
     }

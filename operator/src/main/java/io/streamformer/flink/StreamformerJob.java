@@ -116,7 +116,8 @@ public final class StreamformerJob {
                         .pipeline(own.pipeline())
                         .capacity(own.get(JobOptions.ASYNC_CAPACITY))
                         .timeout(own.get(JobOptions.ASYNC_TIMEOUT))
-                        .ordered(own.get(JobOptions.ASYNC_ORDERED))
+                        .order(own.get(JobOptions.ASYNC_ORDER))
+                        .priority(own.get(JobOptions.PRIORITY))
                         .cacheDirectory(own.get(JobOptions.BUNDLE_CACHE))
                         .uid(route.name())
                         .applyTraced(events);

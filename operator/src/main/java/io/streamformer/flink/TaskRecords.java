@@ -12,6 +12,7 @@ import io.streamformer.schemas.Classification;
 import io.streamformer.schemas.Embedding;
 import io.streamformer.schemas.Entities;
 import io.streamformer.schemas.Entity;
+import io.streamformer.schemas.EventPriority;
 import io.streamformer.schemas.GeneratedText;
 import io.streamformer.schemas.ModelReference;
 import io.streamformer.schemas.TextEvent;
@@ -46,8 +47,12 @@ sealed interface TaskRecords<T extends SpecificRecordBase> extends Serializable 
         return Optional.empty();
     }
 
-    /** What the model is asked. */
-    default TextInput input(TextEvent event) {
+    /**
+     * What the model is asked.
+     *
+     * @param priority of an event whose own is the normal one
+     */
+    default TextInput input(TextEvent event, Priority priority) {
         return new TextInput(
                 event.getText(),
                 event.getTextPair(),
@@ -55,13 +60,13 @@ sealed interface TaskRecords<T extends SpecificRecordBase> extends Serializable 
                 event.getTargetLanguage(),
                 event.getMaxNewTokens(),
                 event.getSeed(),
-                priorityOf(event));
+                priorityOf(event, priority));
     }
 
-    private static Priority priorityOf(TextEvent event) {
+    private static Priority priorityOf(TextEvent event, Priority otherwise) {
         // An event that was built without its builder may have none.
-        return event.getPriority() == null
-                ? Priority.NORMAL
+        return event.getPriority() == null || event.getPriority() == EventPriority.NORMAL
+                ? otherwise
                 : Priority.valueOf(event.getPriority().name());
     }
 

@@ -11,11 +11,13 @@ import io.streamformer.schemas.DeadLetter;
 import io.streamformer.schemas.TextEvent;
 import io.streamformer.schemas.Translation;
 import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.IntStream;
 import org.apache.avro.specific.SpecificRecordBase;
 import org.apache.flink.api.common.serialization.SerializerConfigImpl;
 import org.apache.flink.runtime.checkpoint.OperatorSubtaskState;
@@ -37,7 +39,7 @@ class InferenceAsyncFunctionTest {
 
     @Test
     void orderedResultsKeepTheOrderOfTheEvents() throws Exception {
-        try (Harness<Classification> harness = classify(OutputMode.ORDERED)) {
+        try (Harness<Classification> harness = classify(Order.ALL)) {
             harness.send("a", "b", "c");
             model.answer(2);
             model.answer(0);
@@ -49,7 +51,7 @@ class InferenceAsyncFunctionTest {
 
     @Test
     void unorderedResultsLeaveWhenTheyAreReady() throws Exception {
-        try (Harness<Classification> harness = classify(OutputMode.UNORDERED)) {
+        try (Harness<Classification> harness = classify(Order.NONE)) {
             harness.send("a", "b");
             model.answer(1);
             assertThat(harness.ids()).containsExactly("b");
@@ -59,8 +61,72 @@ class InferenceAsyncFunctionTest {
     }
 
     @Test
+    void resultsOfOneKeyKeepTheirOrderWhileOtherKeysPass() throws Exception {
+        try (Harness<Classification> harness = classify(Order.KEY)) {
+            harness.send(keyed("a1", "a"), keyed("a2", "a"), keyed("b1", "b"), keyed("x", null));
+            model.answer(1);
+            assertThat(harness.ids()).isEmpty();
+            model.answer(3);
+            model.answer(2);
+            assertThat(harness.ids()).containsExactly("x", "b1");
+            model.answer(0);
+            assertThat(harness.ids()).containsExactly("x", "b1", "a1", "a2");
+        }
+    }
+
+    @Test
+    void aLateEventHoldsUpItsKeyNoLonger() throws Exception {
+        try (Harness<Classification> harness = classify(Order.KEY)) {
+            harness.send(keyed("late", "a"), keyed("early", "a"));
+            model.answer(1);
+            harness.flink.setProcessingTime(TIMEOUT_MS + 1);
+            assertThat(harness.ids()).containsExactly("late", "early");
+            assertThat(harness.failure(0).value().getStage()).isEqualTo("timeout");
+            assertThat(harness.success(1).value().getId()).isEqualTo("early");
+        }
+    }
+
+    @Test
+    void aRestoredJobSubmitsTheEventsOfAKeyInTheirOrder() throws Exception {
+        List<String> ids = IntStream.range(0, 64).mapToObj(Integer::toString).toList();
+        OperatorSubtaskState state;
+        try (Harness<Classification> harness =
+                new Harness<>(TaskRecords.Classifications.INSTANCE, Order.KEY, 64, null)) {
+            for (String id : ids) {
+                harness.send(keyed(id, Integer.parseInt(id) % 2 == 0 ? "even" : "odd"));
+            }
+            // Answered and held back: it comes again, and in its place.
+            model.answer(62);
+            state = harness.flink.snapshot(1, 1);
+        }
+        FakeModel again = FakeModel.classifier();
+        try (Harness<Classification> harness =
+                new Harness<>(TaskRecords.Classifications.INSTANCE, Order.KEY, 64, state)) {
+            assertThat(again.inputs).extracting(TextInput::text).containsExactlyElementsOf(ids);
+            again.answerAll();
+            assertThat(harness.ids()).containsExactlyInAnyOrderElementsOf(ids);
+        }
+    }
+
+    @Test
+    void anEventThatSaysNothingHasThePriorityOfTheRoute() throws Exception {
+        try (Harness<Classification> harness = classify(Order.ALL)) {
+            harness.send(new Traced<>(Records.event("a", "x"), Origin.NONE));
+            harness.send(new Traced<>(Records.fullEvent(), Origin.NONE));
+            assertThat(model.inputs)
+                    .extracting(TextInput::priority)
+                    .containsExactly(Priority.LOW, Priority.HIGH);
+        }
+    }
+
+    private static Traced<TextEvent> keyed(String id, String key) {
+        byte[] bytes = key == null ? null : key.getBytes(StandardCharsets.UTF_8);
+        return new Traced<>(Records.event(id, id), Records.origin(bytes, new byte[] {1}));
+    }
+
+    @Test
     void aResultCarriesWhatTheEventCameWith() throws Exception {
-        try (Harness<Classification> harness = classify(OutputMode.ORDERED)) {
+        try (Harness<Classification> harness = classify(Order.ALL)) {
             Origin origin = Records.origin(new byte[] {1}, new byte[] {2});
             harness.send(new Traced<>(Records.fullEvent(), origin));
             model.answerAll();
@@ -88,7 +154,7 @@ class InferenceAsyncFunctionTest {
 
     @Test
     void anEventWithoutATimeHasThatOfItsRecord() throws Exception {
-        try (Harness<Classification> harness = classify(OutputMode.ORDERED)) {
+        try (Harness<Classification> harness = classify(Order.ALL)) {
             harness.send(new Traced<>(Records.event("a", "x"), Records.origin(null, null)));
             harness.send(new Traced<>(Records.event("b", "x"), Origin.NONE));
             model.answerAll();
@@ -99,7 +165,7 @@ class InferenceAsyncFunctionTest {
 
     @Test
     void aBlankTextIsADeadLetterThatCostsNoRun() throws Exception {
-        try (Harness<Classification> harness = classify(OutputMode.ORDERED)) {
+        try (Harness<Classification> harness = classify(Order.ALL)) {
             harness.send(new Traced<>(Records.event("a", " \n\t"), Origin.NONE));
             harness.send(new Traced<>(Records.event("b", ""), Origin.NONE));
             harness.send(new Traced<>(Records.event("c", null), Origin.NONE));
@@ -115,7 +181,7 @@ class InferenceAsyncFunctionTest {
 
     @Test
     void aTextThatFailsIsADeadLetterAndItsNeighboursGoOn() throws Exception {
-        try (Harness<Classification> harness = classify(OutputMode.ORDERED)) {
+        try (Harness<Classification> harness = classify(Order.ALL)) {
             byte[] value = {9, 8};
             harness.send(new Traced<>(Records.event("a", "x"), Records.origin(null, value)));
             harness.send("b");
@@ -139,7 +205,7 @@ class InferenceAsyncFunctionTest {
 
     @Test
     void anEventWithoutKafkaIsWrittenAsItWouldHaveCome() throws Exception {
-        try (Harness<Classification> harness = classify(OutputMode.ORDERED)) {
+        try (Harness<Classification> harness = classify(Order.ALL)) {
             harness.send(new Traced<>(Records.event("a", " "), Origin.NONE));
             byte[] value = harness.failure(0).value().getValue().array();
             assertThat(RecordCodec.of(TextEvent.class).decode(value))
@@ -149,7 +215,7 @@ class InferenceAsyncFunctionTest {
 
     @Test
     void aLateEventIsADeadLetterAndLeavesTheQueue() throws Exception {
-        try (Harness<Classification> harness = classify(OutputMode.ORDERED)) {
+        try (Harness<Classification> harness = classify(Order.ALL)) {
             harness.send("late", "early");
             model.answer(1);
             harness.flink.setProcessingTime(TIMEOUT_MS + 1);
@@ -163,7 +229,7 @@ class InferenceAsyncFunctionTest {
     @Test
     @Timeout(30)
     void anEventIsADeadLetterAtItsDeadlineAndLeavesTheQueue() throws Exception {
-        try (Harness<Classification> harness = classify(OutputMode.ORDERED)) {
+        try (Harness<Classification> harness = classify(Order.ALL)) {
             TextEvent soon = Records.event("soon", "x");
             soon.setDeadline(Instant.now().plusMillis(50));
             TextEvent past = Records.event("past", "x");
@@ -187,7 +253,7 @@ class InferenceAsyncFunctionTest {
 
     @Test
     void anEngineFailureFailsTheJob() throws Exception {
-        try (Harness<Classification> harness = classify(OutputMode.ORDERED)) {
+        try (Harness<Classification> harness = classify(Order.ALL)) {
             harness.flink.getEnvironment().setExpectedExternalFailureCause(Throwable.class);
             harness.send("a");
             model.futures.get(0).completeExceptionally(new IllegalStateException("device lost"));
@@ -202,7 +268,7 @@ class InferenceAsyncFunctionTest {
     void aRestoredJobNeitherLosesNorDoubles() throws Exception {
         OperatorSubtaskState state;
         List<String> emitted;
-        try (Harness<Classification> harness = classify(OutputMode.ORDERED)) {
+        try (Harness<Classification> harness = classify(Order.ALL)) {
             harness.send("a", "b", "c");
             model.answer(0);
             emitted = new ArrayList<>(harness.ids());
@@ -212,7 +278,7 @@ class InferenceAsyncFunctionTest {
         }
         FakeModel again = FakeModel.classifier();
         try (Harness<Classification> harness =
-                new Harness<>(TaskRecords.Classifications.INSTANCE, OutputMode.ORDERED, 4, state)) {
+                new Harness<>(TaskRecords.Classifications.INSTANCE, Order.ALL, 4, state)) {
             assertThat(again.inputs).extracting(input -> input.text()).containsExactly("b", "c");
             again.answerAll();
             emitted.addAll(harness.ids());
@@ -222,7 +288,7 @@ class InferenceAsyncFunctionTest {
 
     @Test
     void theLeaseIsGivenBackAndNothingIsEmittedAfterwards() throws Exception {
-        Harness<Classification> harness = classify(OutputMode.ORDERED);
+        Harness<Classification> harness = classify(Order.ALL);
         harness.send("a");
         harness.close();
         assertThat(model.opened).isEqualTo(1);
@@ -233,7 +299,7 @@ class InferenceAsyncFunctionTest {
     @Test
     void aCapacityThatStarvesTheDeviceIsRefusedForGood() {
         model.minimumCapacity = 64;
-        assertThatThrownBy(() -> classify(OutputMode.ORDERED).close())
+        assertThatThrownBy(() -> classify(Order.ALL).close())
                 .isInstanceOf(SuppressRestartsException.class)
                 .cause()
                 .hasMessageContaining("= 64 for sentiment-en, seen 4")
@@ -299,12 +365,12 @@ class InferenceAsyncFunctionTest {
         return event;
     }
 
-    private static Harness<Classification> classify(OutputMode mode) throws Exception {
-        return new Harness<>(TaskRecords.Classifications.INSTANCE, mode, 4, null);
+    private static Harness<Classification> classify(Order order) throws Exception {
+        return new Harness<>(TaskRecords.Classifications.INSTANCE, order, 4, null);
     }
 
     private static Harness<Translation> translate() throws Exception {
-        return new Harness<>(TaskRecords.Translations.INSTANCE, OutputMode.ORDERED, 4, null);
+        return new Harness<>(TaskRecords.Translations.INSTANCE, Order.ALL, 4, null);
     }
 
     /** Flink's harness around the function, with a mailbox that works on demand. */
@@ -312,17 +378,26 @@ class InferenceAsyncFunctionTest {
 
         final OneInputStreamOperatorTestHarness<Traced<TextEvent>, Outcome<T>> flink;
 
-        Harness(TaskRecords<T> records, OutputMode mode, int capacity, OperatorSubtaskState state)
+        Harness(TaskRecords<T> records, Order order, int capacity, OperatorSubtaskState state)
                 throws Exception {
             SerializerConfigImpl config = new SerializerConfigImpl();
+            InferenceAsyncFunction<T> function =
+                    new InferenceAsyncFunction<>(
+                            new FakeModel.Current(), records, capacity, order, Priority.LOW);
             flink =
                     new OneInputStreamOperatorTestHarness<>(
-                            new AsyncWaitOperatorFactory<>(
-                                    new InferenceAsyncFunction<>(
-                                            new FakeModel.Current(), records, capacity),
-                                    TIMEOUT_MS,
-                                    capacity,
-                                    mode),
+                            switch (order) {
+                                case KEY -> new KeyOrderedFactory<>(function, TIMEOUT_MS, capacity);
+                                case ALL ->
+                                        new AsyncWaitOperatorFactory<>(
+                                                function, TIMEOUT_MS, capacity, OutputMode.ORDERED);
+                                case NONE ->
+                                        new AsyncWaitOperatorFactory<>(
+                                                function,
+                                                TIMEOUT_MS,
+                                                capacity,
+                                                OutputMode.UNORDERED);
+                            },
                             RecordTypeInfo.traced(TextEvent.class).createSerializer(config));
             flink.setup(RecordTypeInfo.outcome(records.recordClass()).createSerializer(config));
             try {
@@ -340,8 +415,11 @@ class InferenceAsyncFunctionTest {
             }
         }
 
-        void send(Traced<TextEvent> event) throws Exception {
-            flink.processElement(event, 0);
+        @SafeVarargs
+        final void send(Traced<TextEvent>... events) throws Exception {
+            for (Traced<TextEvent> event : events) {
+                flink.processElement(event, 0);
+            }
         }
 
         void work() {

@@ -3,6 +3,7 @@ package io.streamformer.flink;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.streamformer.batch.Priority;
 import io.streamformer.inference.Device;
 import io.streamformer.pipeline.PipelineOptions;
 import java.io.IOException;
@@ -62,9 +63,12 @@ class JobOptionsTest {
                         Map.entry("model.temperature", ""),
                         Map.entry("model.top-k", ""),
                         Map.entry("model.top-p", ""),
+                        Map.entry("model.cache.max-bytes", "0 bytes"),
+                        Map.entry("model.provider-options", ""),
+                        Map.entry("model.priority", "normal"),
                         Map.entry("model.async.capacity", "1024"),
                         Map.entry("model.async.timeout", "2 min"),
-                        Map.entry("model.async.ordered", "true"),
+                        Map.entry("model.async.order", "all"),
                         Map.entry("dead-letters.topic", "text-dead-letters"),
                         Map.entry("sink.delivery-guarantee", "exactly-once"),
                         Map.entry("sink.transactional-id-prefix", ""),
@@ -115,9 +119,12 @@ class JobOptionsTest {
         values.put(JobOptions.TEMPERATURE, 0.5f);
         values.put(JobOptions.TOP_K, 50);
         values.put(JobOptions.TOP_P, 0.75f);
+        values.put(JobOptions.CACHE_MAX_BYTES, MemorySize.ofMebiBytes(64));
+        values.put(JobOptions.PROVIDER_OPTIONS, Map.of("gpu_mem_limit", "2147483648"));
+        values.put(JobOptions.PRIORITY, Priority.HIGH);
         values.put(JobOptions.ASYNC_CAPACITY, 64);
         values.put(JobOptions.ASYNC_TIMEOUT, Duration.ofSeconds(9));
-        values.put(JobOptions.ASYNC_ORDERED, false);
+        values.put(JobOptions.ASYNC_ORDER, Order.KEY);
         values.put(JobOptions.DEAD_LETTER_TOPIC, "dead");
         values.put(JobOptions.DELIVERY_GUARANTEE, DeliveryGuarantee.AT_LEAST_ONCE);
         values.put(JobOptions.TRANSACTION_PREFIX, "mine");
@@ -168,7 +175,8 @@ class JobOptionsTest {
                                 0.5f,
                                 50,
                                 0.75f,
-                                Map.of()));
+                                64L << 20,
+                                Map.of("gpu_mem_limit", "2147483648")));
         assertThat(parsed.transactionPrefix()).isEqualTo("mine");
     }
 
@@ -208,7 +216,7 @@ class JobOptionsTest {
                 "--input.bounded maybe | input.bounded",
                 "--model.batch.max-rows many | model.batch.max-rows",
                 "--model.batch.max-rows 0 | maxBatchRows is at least 1",
-                "--model.device gpu | device is auto, cpu or cuda:N",
+                "--model.device gpu | device is auto, cpu, cuda:N",
                 "--model.async.timeout 0 | model.async.timeout is at least 1 ms",
                 "--checkpoint.interval 0 | checkpoint.interval is at least 10 ms",
                 "--checkpoint.interval 20min | sink.transaction-timeout is more than",

@@ -26,22 +26,19 @@ import org.junit.jupiter.api.Test;
 class PipelineModelTest {
 
     @Test
-    void subtasksTakeTurnsOnTheGpusThatFlinkHandsOut() {
+    void theGpusThatFlinkHandsOutAreTaken() {
         Set<ExternalResourceInfo> gpus = Set.of(new Gpu("3"), new Gpu("1"));
-        assertThat(PipelineModel.deviceFor(Device.AUTO, gpus, 0))
-                .isEqualTo(new Device(true, 1, false));
-        assertThat(PipelineModel.deviceFor(Device.AUTO, gpus, 1))
-                .isEqualTo(new Device(true, 3, false));
-        assertThat(PipelineModel.deviceFor(Device.AUTO, gpus, 2))
-                .isEqualTo(new Device(true, 1, false));
+        Device both = PipelineModel.deviceFor(Device.AUTO, gpus);
+        assertThat(both).isEqualTo(new Device(Device.Provider.CUDA, List.of(1, 3), false));
+        assertThat(both.each()).hasSize(2);
     }
 
     @Test
     void aDeviceThatWasNamedIsTaken() {
         Set<ExternalResourceInfo> gpus = Set.of(new Gpu("3"));
-        assertThat(PipelineModel.deviceFor(Device.CPU, gpus, 0)).isEqualTo(Device.CPU);
-        assertThat(PipelineModel.deviceFor(Device.cuda(0), gpus, 0)).isEqualTo(Device.cuda(0));
-        assertThat(PipelineModel.deviceFor(Device.AUTO, Set.of(), 0)).isEqualTo(Device.AUTO);
+        assertThat(PipelineModel.deviceFor(Device.CPU, gpus)).isEqualTo(Device.CPU);
+        assertThat(PipelineModel.deviceFor(Device.cuda(0), gpus)).isEqualTo(Device.cuda(0));
+        assertThat(PipelineModel.deviceFor(Device.AUTO, Set.of())).isEqualTo(Device.AUTO);
     }
 
     @Test
@@ -50,7 +47,7 @@ class PipelineModelTest {
         PipelineOptions options = PipelineOptions.builder().device(Device.CPU).build();
         try (InferencePipeline pipeline =
                 InferencePipeline.acquire(TestBundle.resource(TestBundle.SENTIMENT), options)) {
-            InferenceMetrics.registerSession(recorder, pipeline.stats(), options.maxBatchRows());
+            InferenceMetrics.registerSession(recorder, pipeline, options.maxBatchRows());
             long rows = recorder.number("streamformer.session.rows");
             pipeline.submit(TextInput.of("Hello!")).join();
             assertThat(recorder.number("streamformer.session.rows")).isEqualTo(rows + 1);

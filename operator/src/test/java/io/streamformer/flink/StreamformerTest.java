@@ -82,7 +82,7 @@ class StreamformerTest {
                 Streamformer.translate(
                                 io.streamformer.testing.TestBundle.resource("tiny-translation")
                                         .toString())
-                        .ordered(false)
+                        .order(Order.NONE)
                         .apply(events);
         DataStream<String> outcomes =
                 sentiment

@@ -55,7 +55,7 @@ class MainTest {
                 "demo --parallelism 0                 | --parallelism is 1 to 128, seen 0",
                 "demo --parallelism two               | 'two' is not an int",
                 "demo --beams 0                       | --beams is 1 to 16, seen 0",
-                "demo --device tpu                    | device is auto, cpu or cuda:N, seen 'tpu'",
+                "demo --device tpu                    | device is auto, cpu, cuda:N or tensorrt:N, with commas between several GPUs, seen 'tpu'",
                 "demo --rate 0                        | --rate is more than 0",
                 "demo --stdin --events 3              | --events is for the sample stream",
                 "demo --checkpoint-interval 1         | --checkpoint-interval is 10 to 600000",

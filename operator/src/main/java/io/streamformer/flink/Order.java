@@ -1,0 +1,11 @@
+package io.streamformer.flink;
+
+/** Which results keep the order of their events. */
+public enum Order {
+    /** Each result leaves when it is ready. */
+    NONE,
+    /** Results whose Kafka records have a key in common; other keys pass. */
+    KEY,
+    /** All results of a subtask. */
+    ALL
+}
