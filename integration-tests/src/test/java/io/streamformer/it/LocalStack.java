@@ -2,6 +2,8 @@ package io.streamformer.it;
 
 import io.streamformer.local.EmbeddedKafka;
 import io.streamformer.local.LocalCluster;
+import io.streamformer.local.RunningJob;
+import org.apache.flink.runtime.executiongraph.AccessExecutionVertex;
 import org.junit.jupiter.api.extension.ExtensionContext;
 import org.junit.jupiter.api.extension.ParameterContext;
 import org.junit.jupiter.api.extension.ParameterResolver;
@@ -13,6 +15,9 @@ public final class LocalStack implements AutoCloseable {
 
     private final EmbeddedKafka broker;
     private final LocalCluster cluster;
+
+    /** The number of the TaskManager that is alive. */
+    private int taskManager;
 
     private LocalStack() {
         try {
@@ -29,6 +34,22 @@ public final class LocalStack implements AutoCloseable {
 
     LocalCluster cluster() {
         return cluster;
+    }
+
+    /** Has the TaskManager die with all that it was doing, and starts another. */
+    void replaceTaskManager() throws Exception {
+        cluster.miniCluster().terminateTaskManager(taskManager++).get();
+        cluster.miniCluster().startTaskManager();
+    }
+
+    /** How often a job was restarted. */
+    int attempts(RunningJob job) throws Exception {
+        int attempts = 0;
+        for (AccessExecutionVertex task :
+                cluster.miniCluster().getExecutionGraph(job.id()).get().getAllExecutionVertices()) {
+            attempts = Math.max(attempts, task.getCurrentExecutionAttempt().getAttemptNumber());
+        }
+        return attempts;
     }
 
     @Override

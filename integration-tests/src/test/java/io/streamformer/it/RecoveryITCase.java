@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.util.List;
 import java.util.concurrent.Future;
 import java.util.stream.IntStream;
-import org.apache.flink.runtime.executiongraph.AccessExecutionVertex;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 
@@ -35,13 +34,12 @@ class RecoveryITCase {
                 assertThat(job.job().hasEnded()).isFalse();
                 sent = send(job, sent, EVENTS / 10);
             }
-            stack.cluster().miniCluster().terminateTaskManager(0).get();
-            stack.cluster().miniCluster().startTaskManager();
+            stack.replaceTaskManager();
             sent = send(job, sent, EVENTS / 10);
 
             job.await(2 * sent);
 
-            assertThat(attempts(job)).as("the job was restarted").isGreaterThan(0);
+            assertThat(stack.attempts(job.job())).as("the job was restarted").isGreaterThan(0);
             List<TestJob.Outcome> committed = job.readAll("read_committed");
             assertThat(committed).hasSize(2 * sent);
             assertThat(committed).extracting(TestJob::identity).doesNotHaveDuplicates();
@@ -67,18 +65,5 @@ class RecoveryITCase {
     /** True where results lie in a transaction that is still open. */
     private static boolean hasUncommitted(TestJob job) throws Exception {
         return job.readAll("read_uncommitted").size() > job.readAll("read_committed").size();
-    }
-
-    private int attempts(TestJob job) throws Exception {
-        int attempts = 0;
-        for (AccessExecutionVertex task :
-                stack.cluster()
-                        .miniCluster()
-                        .getExecutionGraph(job.job().id())
-                        .get()
-                        .getAllExecutionVertices()) {
-            attempts = Math.max(attempts, task.getCurrentExecutionAttempt().getAttemptNumber());
-        }
-        return attempts;
     }
 }

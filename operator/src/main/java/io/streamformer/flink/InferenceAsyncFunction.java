@@ -242,11 +242,6 @@ final class InferenceAsyncFunction<T extends SpecificRecordBase>
         }
     }
 
-    /** When an event came, as a number, where the order of keys is kept; see {@link KeyOrder}. */
-    long numberOf(Object event) {
-        return keyOrder.numberOf(event);
-    }
-
     /** The value as it came; that of an event which did not come from Kafka as it would have. */
     private byte[] valueOf(Traced<TextEvent> event) {
         if (event.origin().topic() != null) {

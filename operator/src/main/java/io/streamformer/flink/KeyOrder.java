@@ -15,18 +15,15 @@ final class KeyOrder {
 
     private static final class Place {
         private final Object event;
-        private final long number;
         private Runnable emit;
 
-        private Place(Object event, long number) {
+        private Place(Object event) {
             this.event = event;
-            this.number = number;
         }
     }
 
     private final Map<ByteBuffer, ArrayDeque<Place>> lines = new HashMap<>();
     private final IdentityHashMap<Object, Place> places = new IdentityHashMap<>();
-    private long entered;
 
     /** Puts an event behind the earlier ones of its key. */
     synchronized void enter(Traced<?> event) {
@@ -34,7 +31,7 @@ final class KeyOrder {
         if (key == null) {
             return;
         }
-        Place place = new Place(event, entered++);
+        Place place = new Place(event);
         places.put(event, place);
         lines.computeIfAbsent(ByteBuffer.wrap(key), unused -> new ArrayDeque<>(2)).addLast(place);
     }
@@ -61,11 +58,5 @@ final class KeyOrder {
         if (line.isEmpty()) {
             lines.remove(key);
         }
-    }
-
-    /** The number at which an event entered; -1 where it has left, or has no key. */
-    synchronized long numberOf(Object event) {
-        Place place = places.get(event);
-        return place == null ? -1 : place.number;
     }
 }

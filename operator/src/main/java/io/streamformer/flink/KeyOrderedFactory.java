@@ -18,9 +18,9 @@ import org.apache.flink.streaming.runtime.streamrecord.StreamElementSerializer;
 import org.apache.flink.streaming.util.retryable.AsyncRetryStrategies;
 
 /**
- * Makes Flink's async operator, unordered, with events in its state in the order in which they
- * came. Flink writes them as its hash set has them, so that after a restore a later event of a key
- * could be submitted before an earlier one.
+ * Makes Flink's async operator, unordered, with events in its state in the order of their offsets.
+ * Flink writes them as its hash set has them, so that after a restore a later event of a key could
+ * be submitted before an earlier one.
  */
 final class KeyOrderedFactory<T extends SpecificRecordBase>
         extends AsyncWaitOperatorFactory<Traced<TextEvent>, Outcome<T>> {
@@ -59,7 +59,10 @@ final class KeyOrderedFactory<T extends SpecificRecordBase>
         /** The name under which the class above keeps its events. */
         private static final String STATE = "_async_wait_operator_state_";
 
-        private final InferenceAsyncFunction<T> function;
+        /** Events of one key come from one partition. */
+        private static final Comparator<StreamElement> BY_OFFSET =
+                Comparator.comparingLong(
+                        element -> ((Traced<?>) element.asRecord().getValue()).origin().offset());
 
         @SuppressWarnings("unchecked") // Flink's constant has no type parameter
         private Operator(
@@ -73,7 +76,6 @@ final class KeyOrderedFactory<T extends SpecificRecordBase>
                     AsyncRetryStrategies.NO_RETRY_STRATEGY,
                     factory.processingTimeService,
                     factory.getMailboxExecutor());
-            this.function = factory.function;
         }
 
         @Override
@@ -95,13 +97,11 @@ final class KeyOrderedFactory<T extends SpecificRecordBase>
         }
 
         /** Watermarks stay where they are: no event passes one. */
-        private void sortBetweenWatermarks(List<StreamElement> elements) {
-            Comparator<StreamElement> byNumber =
-                    Comparator.comparingLong(e -> function.numberOf(e.asRecord().getValue()));
+        private static void sortBetweenWatermarks(List<StreamElement> elements) {
             int start = 0;
             for (int i = 0; i <= elements.size(); i++) {
                 if (i == elements.size() || !elements.get(i).isRecord()) {
-                    elements.subList(start, i).sort(byNumber);
+                    elements.subList(start, i).sort(BY_OFFSET);
                     start = i + 1;
                 }
             }

@@ -36,6 +36,7 @@ class InferenceAsyncFunctionTest {
     private static final int TIMEOUT_MS = 1_000;
 
     private final FakeModel model = FakeModel.classifier();
+    private long offset;
 
     @Test
     void orderedResultsKeepTheOrderOfTheEvents() throws Exception {
@@ -95,8 +96,11 @@ class InferenceAsyncFunctionTest {
             for (String id : ids) {
                 harness.send(keyed(id, Integer.parseInt(id) % 2 == 0 ? "even" : "odd"));
             }
-            // Answered and held back: it comes again, and in its place.
+            // Held back behind earlier ones, or on its way out: each comes again in its place.
             model.answer(62);
+            for (int i = 1; i < 32; i += 2) {
+                model.answer(i);
+            }
             state = harness.flink.snapshot(1, 1);
         }
         FakeModel again = FakeModel.classifier();
@@ -119,9 +123,10 @@ class InferenceAsyncFunctionTest {
         }
     }
 
-    private static Traced<TextEvent> keyed(String id, String key) {
+    private Traced<TextEvent> keyed(String id, String key) {
         byte[] bytes = key == null ? null : key.getBytes(StandardCharsets.UTF_8);
-        return new Traced<>(Records.event(id, id), Records.origin(bytes, new byte[] {1}));
+        Origin origin = new Origin("text-events", 0, offset++, 0, bytes, new byte[] {1}, List.of());
+        return new Traced<>(Records.event(id, id), origin);
     }
 
     @Test

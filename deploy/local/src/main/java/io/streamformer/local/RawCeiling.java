@@ -42,12 +42,12 @@ final class RawCeiling implements AutoCloseable {
                         bundle,
                         new ModelOptions(
                                 options.variant(),
-                                options.device(),
+                                options.device().each().get(0),
                                 options.intraOpThreads(),
                                 options.providerOptions()));
         // As many as the pipeline takes.
         threads =
-                model.device().cuda()
+                model.device().gpu()
                         ? 1
                         : Math.max(
                                 1,
