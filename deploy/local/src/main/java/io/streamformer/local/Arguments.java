@@ -23,6 +23,14 @@ final class Arguments {
         check(parallelism >= 1 && parallelism <= 128, "--parallelism is 1 to 128", parallelism);
     }
 
+    static void checkSeconds(int seconds) {
+        check(seconds >= 1 && seconds <= 3600, "--seconds is 1 to 3600", seconds);
+    }
+
+    static void checkRounds(int rounds) {
+        check(rounds >= 1 && rounds <= 100, "--rounds is 1 to 100", rounds);
+    }
+
     static void checkReadable(String option, Path file) {
         check(Files.exists(file), option + " is a file that exists", file);
         check(!Files.isDirectory(file), option + " is a file, not a folder", file);

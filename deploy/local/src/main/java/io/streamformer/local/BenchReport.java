@@ -1,8 +1,6 @@
 package io.streamformer.local;
 
-import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import java.io.PrintStream;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.EnumMap;
@@ -14,11 +12,9 @@ import java.util.function.ToDoubleFunction;
 /** The turns of one bundle: a line per round, medians at the end, and all of it as JSON lines. */
 final class BenchReport {
 
-    private static final JsonMapper JSON = new JsonMapper();
-
     private final String bundle;
+    private final BenchStage stage;
     private final Screen screen;
-    private final PrintStream json;
     private final Map<BenchMode, List<Turn>> turns = new EnumMap<>(BenchMode.class);
 
     /**
@@ -26,10 +22,10 @@ final class BenchReport {
      *
      * @param bundle name, version and variant
      */
-    BenchReport(String bundle, Screen screen, PrintStream json) {
+    BenchReport(String bundle, BenchStage stage) {
         this.bundle = bundle;
-        this.screen = screen;
-        this.json = json;
+        this.stage = stage;
+        this.screen = stage.screen();
         for (BenchMode mode : BenchMode.values()) {
             turns.put(mode, new ArrayList<>());
         }
@@ -37,13 +33,13 @@ final class BenchReport {
 
     void add(BenchMode mode, int round, Turn turn) {
         turns.get(mode).add(turn);
-        ObjectNode node = JSON.createObjectNode();
-        node.put("kind", "turn")
-                .put("bundle", bundle)
-                .put("mode", mode.label())
-                .put("round", round);
+        ObjectNode node =
+                BenchStage.node("turn")
+                        .put("bundle", bundle)
+                        .put("mode", mode.label())
+                        .put("round", round);
         turn.write(node);
-        print(node);
+        stage.print(node);
     }
 
     /** One line about the round that has just ended. */
@@ -72,8 +68,7 @@ final class BenchReport {
                         "tokens/s",
                         "padding",
                         "of the ceiling"));
-        ObjectNode node = JSON.createObjectNode();
-        node.put("kind", "medians").put("bundle", bundle);
+        ObjectNode node = BenchStage.node("medians").put("bundle", bundle);
         for (BenchMode mode : BenchMode.values()) {
             List<Turn> own = turns.get(mode);
             screen.line(
@@ -101,7 +96,7 @@ final class BenchReport {
                         ceiling,
                         single,
                         map));
-        print(
+        stage.print(
                 node.put("of_the_ceiling", ceiling)
                         .put("of_batches_of_one", single)
                         .put("of_one_call_at_a_time", map));
@@ -129,10 +124,5 @@ final class BenchReport {
         return sorted.size() % 2 == 1
                 ? sorted.get(middle)
                 : (sorted.get(middle - 1) + sorted.get(middle)) / 2;
-    }
-
-    private void print(ObjectNode node) {
-        json.println(node);
-        json.flush();
     }
 }

@@ -1,16 +1,12 @@
 package io.streamformer.local;
 
-import io.streamformer.flink.JobOptions;
 import io.streamformer.flink.RecordCodec;
 import io.streamformer.flink.StreamformerJob;
 import io.streamformer.pipeline.InferencePipeline;
-import io.streamformer.pipeline.PipelineOptions;
-import io.streamformer.pipeline.PipelineStats;
 import java.io.IOException;
-import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Comparator;
+import java.util.Collection;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -33,91 +29,101 @@ final class JobTurn {
     /** Share of the results that only warm up. */
     static final double WARM_UP = 0.2;
 
-    private record Result(long atMillis, int inputTokens, int outputTokens) {}
+    /** A job that runs, and the topics that its outcomes come to. */
+    record Started(RunningJob job, List<String> results, String deadLetters)
+            implements AutoCloseable {
+
+        List<String> outcomes() {
+            List<String> outcomes = new ArrayList<>(results);
+            outcomes.add(deadLetters);
+            return outcomes;
+        }
+
+        @Override
+        public void close() {
+            job.close();
+        }
+    }
 
     private final String bootstrapServers;
     private final LocalCluster cluster;
-    private final int parallelism;
 
-    JobTurn(String bootstrapServers, LocalCluster cluster, int parallelism) {
+    JobTurn(String bootstrapServers, LocalCluster cluster) {
         this.bootstrapServers = bootstrapServers;
         this.cluster = cluster;
-        this.parallelism = parallelism;
+    }
+
+    /** Starts a job with new topics for its outcomes. */
+    Started start(BenchJob job) throws Exception {
+        String run = UUID.randomUUID().toString().substring(0, 8);
+        List<String> results = List.copyOf(job.resultsTopics(run).values());
+        StreamExecutionEnvironment environment = cluster.environment();
+        StreamformerJob.build(environment, job.jobOptions(bootstrapServers, run));
+        List<String> topics = new ArrayList<>(results);
+        topics.add(BenchJob.deadLetters(run));
+        // The broker stamps each result as it arrives: commits come in bursts, results do not.
+        Topics.create(
+                bootstrapServers,
+                topics,
+                job.parallelism(),
+                Map.of("message.timestamp.type", "LogAppendTime"));
+        return new Started(cluster.submit(environment), results, BenchJob.deadLetters(run));
     }
 
     /**
-     * Runs the job over all events of a topic.
+     * Runs a job to its end.
      *
-     * @param pipeline a lease on the session that the job will join, for its counters
-     * @param capacity most events under way
+     * @param pipelines leases on the sessions that the job will join, for their counters
+     * @param answers results that it gives: one per event and bundle
      */
-    Turn run(
-            String eventsTopic,
-            Path bundle,
-            DemoTask task,
-            PipelineOptions options,
-            InferencePipeline pipeline,
-            int capacity,
-            long expected)
-            throws Exception {
-        String id = UUID.randomUUID().toString().substring(0, 8);
-        Topics topics =
-                new Topics(eventsTopic, Map.of(task, "bench-" + id), "bench-dead-letters-" + id);
-        // The broker stamps each result as it arrives: commits come in bursts, results do not.
-        topics.create(
-                bootstrapServers, parallelism, Map.of("message.timestamp.type", "LogAppendTime"));
-        PipelineStats stats = pipeline.stats();
-        long padded = stats.paddedTokens();
-        long real = stats.realTokens();
-        StreamExecutionEnvironment environment = cluster.environment();
-        StreamformerJob.build(
-                environment,
-                JobOptions.builder()
-                        .set(JobOptions.BOOTSTRAP_SERVERS, bootstrapServers)
-                        .set(JobOptions.BUNDLES, List.of(bundle.toAbsolutePath().toString()))
-                        .set(JobOptions.INPUT_TOPIC, eventsTopic)
-                        .set(JobOptions.INPUT_GROUP_ID, "bench-" + id)
-                        .set(JobOptions.INPUT_BOUNDED, true)
-                        .set(JobOptions.RESULTS_TOPIC, topics.resultsOf(task))
-                        .set(JobOptions.DEAD_LETTER_TOPIC, topics.deadLetters())
-                        .set(JobOptions.DEVICE, options.device().toString())
-                        .set(JobOptions.BATCH_MAX_ROWS, options.maxBatchRows())
-                        .set(JobOptions.RUN_THREADS, options.runThreads())
-                        .set(JobOptions.INTRA_OP_THREADS, options.intraOpThreads())
-                        .set(JobOptions.ASYNC_CAPACITY, capacity)
-                        .set(JobOptions.PARALLELISM, parallelism)
-                        .set(JobOptions.CHECKPOINT_INTERVAL, Duration.ofSeconds(1))
-                        .set(JobOptions.JOB_NAME, "streamformer bench")
-                        .build());
-        try (RunningJob job = cluster.submit(environment)) {
-            job.awaitEnd();
+    Turn run(BenchJob job, Collection<InferencePipeline> pipelines, int answers) throws Exception {
+        DeviceWork before = DeviceWork.of(pipelines);
+        try (Started started = start(job)) {
+            started.job().awaitEnd();
+            return read(started, job.task(), answers)
+                    .after(WARM_UP, DeviceWork.of(pipelines).since(before));
         }
-        List<Result> results = read(topics.resultsOf(task), task);
-        if (results.size() != expected) {
-            throw new IllegalStateException(
-                    "Each of "
-                            + expected
-                            + " texts has one committed result, seen "
-                            + results.size()
-                            + ": is a text of --texts blank or unreadable?");
-        }
-        results.sort(Comparator.comparingLong(Result::atMillis));
-        int first = (int) (expected * WARM_UP);
-        List<Result> counted = results.subList(first, results.size());
-        long millis = results.get(results.size() - 1).atMillis() - results.get(first).atMillis();
-        return new Turn(
-                counted.size(),
-                Math.max(1, millis) / 1e3,
-                counted.stream().mapToLong(Result::inputTokens).sum(),
-                counted.stream().mapToLong(Result::outputTokens).sum(),
-                stats.paddedTokens() - padded,
-                stats.realTokens() - real);
     }
 
-    private List<Result> read(String topic, DemoTask task) throws IOException {
+    /** Reads when the committed results of a job that has ended arrived. */
+    ResultTimes read(Started ended, DemoTask task, int answers) throws IOException {
         RecordCodec<?> codec = RecordCodec.of(task.recordClass());
-        List<Result> results = new ArrayList<>();
-        try (KafkaConsumer<byte[], byte[]> consumer =
+        long[] millis = new long[answers];
+        int seen = 0;
+        long inputTokens = 0;
+        long outputTokens = 0;
+        try (KafkaConsumer<byte[], byte[]> consumer = consumer(bootstrapServers, ended.results())) {
+            Set<TopicPartition> open = new HashSet<>(consumer.assignment());
+            consumer.seekToBeginning(open);
+            Map<TopicPartition, Long> ends = consumer.endOffsets(open);
+            while (!open.isEmpty()) {
+                for (ConsumerRecord<byte[], byte[]> record :
+                        consumer.poll(Duration.ofMillis(200))) {
+                    if (seen < answers) {
+                        millis[seen] = record.timestamp();
+                    }
+                    seen++;
+                    SpecificRecordBase answer = codec.decode(record.value());
+                    inputTokens += count(answer, "input_tokens");
+                    outputTokens += count(answer, "output_tokens");
+                }
+                open.removeIf(partition -> consumer.position(partition) >= ends.get(partition));
+            }
+        }
+        if (seen != answers) {
+            throw new IllegalStateException(
+                    "Each text has one committed result of each bundle, "
+                            + answers
+                            + " together, seen "
+                            + seen
+                            + ": is a text of --texts blank or unreadable?");
+        }
+        return new ResultTimes(millis, inputTokens, outputTokens);
+    }
+
+    /** A consumer of all partitions of some topics that sees what is committed. */
+    static KafkaConsumer<byte[], byte[]> consumer(String bootstrapServers, List<String> topics) {
+        KafkaConsumer<byte[], byte[]> consumer =
                 new KafkaConsumer<>(
                         Map.of(
                                 ConsumerConfig.BOOTSTRAP_SERVERS_CONFIG,
@@ -125,29 +131,13 @@ final class JobTurn {
                                 ConsumerConfig.ISOLATION_LEVEL_CONFIG,
                                 "read_committed"),
                         new ByteArrayDeserializer(),
-                        new ByteArrayDeserializer())) {
-            List<TopicPartition> partitions =
-                    consumer.partitionsFor(topic).stream()
-                            .map(info -> new TopicPartition(topic, info.partition()))
-                            .toList();
-            consumer.assign(partitions);
-            consumer.seekToBeginning(partitions);
-            Map<TopicPartition, Long> ends = consumer.endOffsets(partitions);
-            Set<TopicPartition> open = new HashSet<>(partitions);
-            while (!open.isEmpty()) {
-                for (ConsumerRecord<byte[], byte[]> record :
-                        consumer.poll(Duration.ofMillis(200))) {
-                    SpecificRecordBase answer = codec.decode(record.value());
-                    results.add(
-                            new Result(
-                                    record.timestamp(),
-                                    count(answer, "input_tokens"),
-                                    count(answer, "output_tokens")));
-                }
-                open.removeIf(partition -> consumer.position(partition) >= ends.get(partition));
-            }
-        }
-        return results;
+                        new ByteArrayDeserializer());
+        consumer.assign(
+                topics.stream()
+                        .flatMap(topic -> consumer.partitionsFor(topic).stream())
+                        .map(info -> new TopicPartition(info.topic(), info.partition()))
+                        .toList());
+        return consumer;
     }
 
     /** A field of an answer; 0 where the task has none of the name. */

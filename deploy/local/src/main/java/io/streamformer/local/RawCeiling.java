@@ -18,11 +18,15 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.LongAdder;
+import java.util.function.LongConsumer;
 
 /**
  * The raw ceiling: what a session gives to ready batches, sorted by length, with nothing around it.
  */
 final class RawCeiling implements AutoCloseable {
+
+    private static final int TRIAL_TEXTS = 512;
+    private static final int MOST_TEXTS = 1_000_000;
 
     private final PipelineOptions options;
     private final Tokenizer tokenizer;
@@ -66,8 +70,26 @@ final class RawCeiling implements AutoCloseable {
         return model.device().toString();
     }
 
+    /** How many texts of a kind the session answers in some seconds, after a trial of them. */
+    int textsIn(int seconds, List<String> kind) throws Exception {
+        List<ModelInput> trial = tokenize(TextMix.take(kind, TRIAL_TEXTS));
+        run(trial);
+        double texts = run(trial).textsPerSecond() * seconds;
+        return (int) Math.max(TRIAL_TEXTS, Math.min(MOST_TEXTS, texts));
+    }
+
     /** Runs all texts once. */
     Turn run(List<ModelInput> texts) throws Exception {
+        return run(texts, nanos -> {});
+    }
+
+    /**
+     * Runs all texts once.
+     *
+     * @param fullBatches is told the nanoseconds of each run that had all rows it may have, by
+     *     several threads
+     */
+    Turn run(List<ModelInput> texts, LongConsumer fullBatches) throws Exception {
         List<List<ModelInput>> batches = batches(texts);
         AtomicInteger next = new AtomicInteger();
         LongAdder written = new LongAdder();
@@ -83,7 +105,13 @@ final class RawCeiling implements AutoCloseable {
                                     for (int b = next.getAndIncrement();
                                             b < batches.size();
                                             b = next.getAndIncrement()) {
-                                        written.add(count(runner.run(batches.get(b), generation)));
+                                        List<ModelInput> batch = batches.get(b);
+                                        long began = System.nanoTime();
+                                        ModelOutput output = runner.run(batch, generation);
+                                        if (batch.size() == mostRows(batch.get(0))) {
+                                            fullBatches.accept(System.nanoTime() - began);
+                                        }
+                                        written.add(count(output));
                                     }
                                     return null;
                                 }));
@@ -94,7 +122,12 @@ final class RawCeiling implements AutoCloseable {
             double seconds = (System.nanoTime() - start) / 1e9;
             long read = texts.stream().mapToLong(RawCeiling::length).sum();
             long padded = batches.stream().mapToLong(b -> (long) length(b.get(0)) * b.size()).sum();
-            return new Turn(texts.size(), seconds, read, written.sum(), padded, read);
+            return new Turn(
+                    texts.size(),
+                    seconds,
+                    read,
+                    written.sum(),
+                    new DeviceWork(texts.size(), batches.size(), padded, read));
         } finally {
             pool.shutdownNow();
         }
@@ -106,17 +139,16 @@ final class RawCeiling implements AutoCloseable {
         sorted.sort(Comparator.comparingInt(RawCeiling::length).reversed());
         List<List<ModelInput>> batches = new ArrayList<>();
         for (int from = 0; from < sorted.size(); ) {
-            int rows =
-                    Math.max(
-                            1,
-                            Math.min(
-                                    options.maxBatchRows(),
-                                    options.maxBatchTokens() / length(sorted.get(from))));
-            int to = Math.min(sorted.size(), from + rows);
+            int to = Math.min(sorted.size(), from + mostRows(sorted.get(from)));
             batches.add(sorted.subList(from, to));
             from = to;
         }
         return batches;
+    }
+
+    private int mostRows(ModelInput longest) {
+        return Math.max(
+                1, Math.min(options.maxBatchRows(), options.maxBatchTokens() / length(longest)));
     }
 
     private static int length(ModelInput input) {

@@ -72,10 +72,20 @@ public record Topics(String events, Map<DemoTask, String> results, String deadLe
     /** Creates the topics that are missing; those that exist stay as they are. */
     public void create(String bootstrapServers, int partitions, Map<String, String> settings)
             throws InterruptedException, ExecutionException {
+        create(bootstrapServers, all(), partitions, settings);
+    }
+
+    /** Creates those of some topics that are missing. */
+    static void create(
+            String bootstrapServers,
+            List<String> topics,
+            int partitions,
+            Map<String, String> settings)
+            throws InterruptedException, ExecutionException {
         try (Admin admin = admin(bootstrapServers)) {
             Set<String> existing = admin.listTopics().names().get();
             List<NewTopic> missing =
-                    all().stream()
+                    topics.stream()
                             .distinct()
                             .filter(name -> !existing.contains(name))
                             .map(

@@ -9,16 +9,16 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
  * @param seconds the time
  * @param inputTokens tokens that the model read, special tokens included
  * @param outputTokens tokens that the model wrote; 0 for a classifier
- * @param paddedTokens tokens of the batches as the device computed them, over all texts of the turn
- * @param realTokens those of them that are no padding
+ * @param work what the device did, over all texts of the turn
  */
-record Turn(
-        long texts,
-        double seconds,
-        long inputTokens,
-        long outputTokens,
-        long paddedTokens,
-        long realTokens) {
+record Turn(long texts, double seconds, long inputTokens, long outputTokens, DeviceWork work) {
+
+    Turn {
+        if (texts < 1 || !(seconds > 0)) {
+            throw new IllegalArgumentException(
+                    "a turn answers texts in some time, seen " + texts + " in " + seconds + " s");
+        }
+    }
 
     double textsPerSecond() {
         return texts / seconds;
@@ -30,7 +30,7 @@ record Turn(
     }
 
     double paddingShare() {
-        return paddedTokens == 0 ? 0 : 1.0 - (double) realTokens / paddedTokens;
+        return work.paddingShare();
     }
 
     void write(ObjectNode node) {
@@ -39,7 +39,7 @@ record Turn(
                 .put("texts_per_second", textsPerSecond())
                 .put("tokens_per_second", tokensPerSecond())
                 .put("input_tokens", inputTokens)
-                .put("output_tokens", outputTokens)
-                .put("padding_share", paddingShare());
+                .put("output_tokens", outputTokens);
+        work.write(node);
     }
 }
