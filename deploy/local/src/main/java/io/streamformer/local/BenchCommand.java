@@ -11,7 +11,11 @@ import picocli.CommandLine.Option;
         mixinStandardHelpOptions = true,
         versionProvider = Main.Version.class,
         sortOptions = false,
-        customSynopsis = "streamformer bench [OPTIONS]",
+        customSynopsis = {
+            "streamformer bench [OPTIONS]",
+            "       streamformer bench load [OPTIONS]"
+        },
+        subcommands = {LoadCommand.class},
         description = {
             "",
             "What Kafka, Flink and batching cost and gain, for each bundle, in one run on the same"
@@ -26,6 +30,9 @@ import picocli.CommandLine.Option;
             "The four take turns, so that each round's ratios come from the same minute; medians"
                     + " are shown. A whole turn of the job warms the JVM up, and the first fifth of"
                     + " each turn is not counted either.",
+            "",
+            "Other benchmarks, each with a --help of its own:",
+            "  bench load           latency while events come at a set rate",
             ""
         },
         footer = {"", "Exit codes: 0 it ran, 1 it failed, 2 bad arguments, 130 Ctrl-C."})

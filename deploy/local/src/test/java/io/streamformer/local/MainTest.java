@@ -64,6 +64,13 @@ class MainTest {
                 "bench --records 1                    | --records is 10 to 10000000, seen 1",
                 "bench --texts nowhere.txt            | --texts is a file that exists",
                 "bench --json nowhere/out             | --json is in a folder that exists",
+                "bench --rounds 2 load                | options stand behind streamformer bench"
+                        + " load, seen --rounds before it",
+                "bench load --loads 0.5,3             | --loads are 0.01 to 2, seen [0.5, 3.0]",
+                "bench load --loads 0.5,0.25          | --loads ascend, seen [0.5, 0.25]",
+                "bench load --loads half              | 'half' is not a double",
+                "bench load --seconds 0               | --seconds is 1 to 3600, seen 0",
+                "bench load --picture nowhere/out.svg | --picture is in a folder that exists",
             })
     void refusesBadArguments(String arguments, String expected) {
         String[] args = arguments.isEmpty() ? new String[0] : arguments.split(" ");
@@ -83,7 +90,14 @@ class MainTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"--help", "demo --help", "bench --help", "help demo", "--version"})
+    @CsvSource({
+        "--help",
+        "demo --help",
+        "bench --help",
+        "bench load --help",
+        "help demo",
+        "--version"
+    })
     void explainsItself(String arguments) {
         assertThat(Main.run(arguments.split(" "))).isZero();
         assertThat(out.toString(UTF_8)).containsIgnoringCase("streamformer");
