@@ -13,9 +13,9 @@ import picocli.CommandLine.Option;
         sortOptions = false,
         customSynopsis = {
             "streamformer bench [OPTIONS]",
-            "       streamformer bench load [OPTIONS]"
+            "       streamformer bench (load | soak) [OPTIONS]"
         },
-        subcommands = {LoadCommand.class},
+        subcommands = {LoadCommand.class, SoakCommand.class},
         description = {
             "",
             "What Kafka, Flink and batching cost and gain, for each bundle, in one run on the same"
@@ -33,6 +33,7 @@ import picocli.CommandLine.Option;
             "",
             "Other benchmarks, each with a --help of its own:",
             "  bench load           latency while events come at a set rate",
+            "  bench soak           throughput and memory over a million records",
             ""
         },
         footer = {"", "Exit codes: 0 it ran, 1 it failed, 2 bad arguments, 130 Ctrl-C."})

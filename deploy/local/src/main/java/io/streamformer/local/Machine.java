@@ -37,6 +37,17 @@ final class Machine {
                 + megabytes(field(status, "VmHWM", ""));
     }
 
+    /** Resident memory of this process. */
+    static long residentKilobytes() throws IOException {
+        String digits = field(Path.of("/proc/self/status"), "VmRSS", "").replaceAll("\\D", "");
+        if (digits.isEmpty()) {
+            throw new IOException(
+                    "resident memory is read from /proc/self/status, which is not here: run this on"
+                            + " Linux");
+        }
+        return Long.parseLong(digits);
+    }
+
     private static String megabytes(String kilobytes) {
         String digits = kilobytes.replaceAll("\\D", "");
         return digits.isEmpty() ? "unknown" : Long.parseLong(digits) / 1024 + " MB";

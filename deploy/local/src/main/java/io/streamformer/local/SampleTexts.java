@@ -40,6 +40,11 @@ final class SampleTexts implements LineSource {
         this.count = count;
     }
 
+    /** Short messages and captions. */
+    static List<String> ofShortLengths() {
+        return read(MESSAGES);
+    }
+
     /** Messages, captions and reviews of mixed lengths, for a benchmark. */
     static List<String> ofAllLengths() {
         return read(ALL_LENGTHS);

@@ -71,6 +71,8 @@ class MainTest {
                 "bench load --loads half              | 'half' is not a double",
                 "bench load --seconds 0               | --seconds is 1 to 3600, seen 0",
                 "bench load --picture nowhere/out.svg | --picture is in a folder that exists",
+                "bench soak --records 10              | --records is 100 to 10000000, seen 10",
+                "bench soak --device tpu              | device is auto, cpu or cuda:N, seen 'tpu'",
             })
     void refusesBadArguments(String arguments, String expected) {
         String[] args = arguments.isEmpty() ? new String[0] : arguments.split(" ");
@@ -95,6 +97,7 @@ class MainTest {
         "demo --help",
         "bench --help",
         "bench load --help",
+        "bench soak --help",
         "help demo",
         "--version"
     })
