@@ -13,9 +13,9 @@ import picocli.CommandLine.Option;
         sortOptions = false,
         customSynopsis = {
             "streamformer bench [OPTIONS]",
-            "       streamformer bench (load | soak) [OPTIONS]"
+            "       streamformer bench (load | soak | scale) [OPTIONS]"
         },
-        subcommands = {LoadCommand.class, SoakCommand.class},
+        subcommands = {LoadCommand.class, SoakCommand.class, ScaleCommand.class},
         description = {
             "",
             "What Kafka, Flink and batching cost and gain, for each bundle, in one run on the same"
@@ -34,6 +34,7 @@ import picocli.CommandLine.Option;
             "Other benchmarks, each with a --help of its own:",
             "  bench load           latency while events come at a set rate",
             "  bench soak           throughput and memory over a million records",
+            "  bench scale          more subtasks, more bundles in one job",
             ""
         },
         footer = {"", "Exit codes: 0 it ran, 1 it failed, 2 bad arguments, 130 Ctrl-C."})

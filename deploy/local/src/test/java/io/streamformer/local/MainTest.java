@@ -73,6 +73,9 @@ class MainTest {
                 "bench load --picture nowhere/out.svg | --picture is in a folder that exists",
                 "bench soak --records 10              | --records is 100 to 10000000, seen 10",
                 "bench soak --device tpu              | device is auto, cpu or cuda:N, seen 'tpu'",
+                "bench scale --parallelism 1,0        | --parallelism is 1 to 128, seen 0",
+                "bench scale --bundles 0              | --bundles are 1 to 16, seen [0]",
+                "bench scale --texts nowhere.txt      | --texts is a file that exists",
             })
     void refusesBadArguments(String arguments, String expected) {
         String[] args = arguments.isEmpty() ? new String[0] : arguments.split(" ");
@@ -98,6 +101,7 @@ class MainTest {
         "bench --help",
         "bench load --help",
         "bench soak --help",
+        "bench scale --help",
         "help demo",
         "--version"
     })
