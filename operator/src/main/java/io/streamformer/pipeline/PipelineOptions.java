@@ -209,7 +209,7 @@ public record PipelineOptions(
     }
 
     /** A bundle's decoding defaults with what is set here in their place. */
-    GenerationOptions generation(GenerationOptions defaults) {
+    public GenerationOptions generation(GenerationOptions defaults) {
         check(
                 maxNewTokens == null || maxNewTokens <= defaults.maxNewTokens(),
                 "maxNewTokens is at most the bundle's " + defaults.maxNewTokens(),

@@ -1,6 +1,7 @@
 package io.streamformer.local;
 
 import io.streamformer.bundle.Bundle;
+import io.streamformer.flink.Order;
 import io.streamformer.inference.ModelInput;
 import io.streamformer.pipeline.InferencePipeline;
 import io.streamformer.pipeline.PipelineOptions;
@@ -81,6 +82,10 @@ final class Bench {
                             switch (mode) {
                                 case RAW -> raw.run(tokenized);
                                 case END_TO_END -> jobs.run(job, List.of(shared), count);
+                                case KEY_ORDER ->
+                                        jobs.run(job.with(Order.KEY), List.of(shared), count);
+                                case NO_ORDER ->
+                                        jobs.run(job.with(Order.NONE), List.of(shared), count);
                                 case SINGLE ->
                                         jobs.run(
                                                 job.with(single, job.capacity()),

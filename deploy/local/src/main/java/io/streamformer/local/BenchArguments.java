@@ -1,6 +1,6 @@
 package io.streamformer.local;
 
-import io.streamformer.inference.Device;
+import io.streamformer.pipeline.PipelineOptions;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.PrintStream;
@@ -53,6 +53,12 @@ final class BenchArguments {
     private String device;
 
     @Option(
+            names = "--beams",
+            paramLabel = "N",
+            description = "Beams of what is generated, 1 is greedy (default: the bundle's).")
+    private Integer beams;
+
+    @Option(
             names = "--json",
             paramLabel = "FILE",
             description = "Also write every figure as JSON lines.")
@@ -66,7 +72,9 @@ final class BenchArguments {
      */
     int run(int slots, List<String> collection, Benchmark benchmark) throws Exception {
         checkParent();
-        Device parsedDevice = Arguments.device(device);
+        Arguments.check(beams == null || (beams >= 1 && beams <= 16), "--beams is 1 to 16", beams);
+        PipelineOptions options =
+                PipelineOptions.builder().device(Arguments.device(device)).numBeams(beams).build();
         List<String> lines = texts == null ? collection : readTexts();
         if (json != null) {
             Arguments.checkWritable("--json", json);
@@ -84,7 +92,7 @@ final class BenchArguments {
                                         : Files.newOutputStream(json),
                                 false,
                                 StandardCharsets.UTF_8);
-                BenchStage stage = new BenchStage(lines, parsedDevice, slots, screen, figures)) {
+                BenchStage stage = new BenchStage(lines, options, slots, screen, figures)) {
             benchmark.run(stage, chosen);
             return 0;
         }

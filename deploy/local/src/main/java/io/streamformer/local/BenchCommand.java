@@ -24,10 +24,13 @@ import picocli.CommandLine.Option;
                     + " by as many threads; neither Flink nor Kafka, neither tokenizer nor decoder",
             "  end to end           texts that lie ready in a topic, through the job of the demo,"
                     + " to committed results (exactly once)",
+            "  order of keys only   the same with 1,000 keys, each of whose results keep their order;"
+                    + " end to end all of them do",
+            "  no order             the same where each result leaves when it is ready",
             "  batches of one       the same job with one row per batch, as many at once as cores",
             "  one call at a time   the same with one call under way, on all cores: a map function",
             "",
-            "The four take turns, so that each round's ratios come from the same minute; medians"
+            "All take turns, so that each round's ratios come from the same minute; medians"
                     + " are shown. A whole turn of the job warms the JVM up, and the first fifth of"
                     + " each turn is not counted either.",
             "",

@@ -1,6 +1,7 @@
 package io.streamformer.local;
 
 import io.streamformer.flink.JobOptions;
+import io.streamformer.flink.Order;
 import io.streamformer.pipeline.PipelineOptions;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -18,6 +19,7 @@ import org.apache.flink.connector.base.DeliveryGuarantee;
  * @param bundles folders by the bundles' names
  * @param options how each bundle is run
  * @param capacity most events under way per bundle and subtask
+ * @param order which results keep the order of their events
  * @param delivery exactly once shows results at checkpoints, at least once shows them at once
  */
 record BenchJob(
@@ -27,6 +29,7 @@ record BenchJob(
         Map<String, Path> bundles,
         PipelineOptions options,
         int capacity,
+        Order order,
         int parallelism,
         DeliveryGuarantee delivery) {
 
@@ -55,19 +58,33 @@ record BenchJob(
                 Map.of(name, folder),
                 options,
                 JobOptions.ASYNC_CAPACITY.defaultValue(),
+                JobOptions.ASYNC_ORDER.defaultValue(),
                 parallelism,
                 DeliveryGuarantee.EXACTLY_ONCE);
     }
 
     BenchJob with(PipelineOptions other, int otherCapacity) {
         return new BenchJob(
-                events, ends, task, bundles, other, otherCapacity, parallelism, delivery);
+                events, ends, task, bundles, other, otherCapacity, order, parallelism, delivery);
+    }
+
+    BenchJob with(Order other) {
+        return new BenchJob(
+                events, ends, task, bundles, options, capacity, other, parallelism, delivery);
     }
 
     /** The same bundle over a topic that does not end. */
     BenchJob endless(String otherEvents, DeliveryGuarantee otherDelivery) {
         return new BenchJob(
-                otherEvents, false, task, bundles, options, capacity, parallelism, otherDelivery);
+                otherEvents,
+                false,
+                task,
+                bundles,
+                options,
+                capacity,
+                order,
+                parallelism,
+                otherDelivery);
     }
 
     /** A topic of results per bundle, for one run of the job. */
@@ -98,10 +115,14 @@ record BenchJob(
                         .set(JobOptions.RUN_THREADS, options.runThreads())
                         .set(JobOptions.INTRA_OP_THREADS, options.intraOpThreads())
                         .set(JobOptions.ASYNC_CAPACITY, capacity)
+                        .set(JobOptions.ASYNC_ORDER, order)
                         .set(JobOptions.PARALLELISM, parallelism)
                         .set(JobOptions.DELIVERY_GUARANTEE, delivery)
                         .set(JobOptions.CHECKPOINT_INTERVAL, CHECKPOINT_INTERVAL)
                         .set(JobOptions.JOB_NAME, "streamformer bench");
+        if (options.numBeams() != null) {
+            builder.set(JobOptions.NUM_BEAMS, options.numBeams());
+        }
         resultsTopics(run)
                 .forEach((name, topic) -> builder.set("model." + name + ".results-topic", topic));
         return builder.build();

@@ -4,6 +4,8 @@ package io.streamformer.local;
 enum BenchMode {
     RAW("raw ceiling"),
     END_TO_END("end to end"),
+    KEY_ORDER("order of keys only"),
+    NO_ORDER("no order"),
     SINGLE("batches of one"),
     MAP("one call at a time");
 

@@ -3,7 +3,6 @@ package io.streamformer.local;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.streamformer.bundle.Manifest;
-import io.streamformer.inference.Device;
 import io.streamformer.inference.ModelInput;
 import io.streamformer.pipeline.InferencePipeline;
 import io.streamformer.pipeline.PipelineOptions;
@@ -20,7 +19,7 @@ final class BenchStage implements AutoCloseable {
     private static final JsonMapper JSON = new JsonMapper();
 
     private final List<String> texts;
-    private final Device device;
+    private final PipelineOptions options;
     private final Screen screen;
     private final PrintStream json;
     private final EmbeddedKafka broker;
@@ -29,12 +28,14 @@ final class BenchStage implements AutoCloseable {
     /**
      * Starts broker and cluster.
      *
+     * @param options how every bundle is run
      * @param slots most subtasks of an operator
      */
-    BenchStage(List<String> texts, Device device, int slots, Screen screen, PrintStream json)
+    BenchStage(
+            List<String> texts, PipelineOptions options, int slots, Screen screen, PrintStream json)
             throws Exception {
         this.texts = texts;
-        this.device = device;
+        this.options = options;
         this.screen = screen;
         this.json = json;
         ObjectNode machine = node("machine");
@@ -64,9 +65,9 @@ final class BenchStage implements AutoCloseable {
         return screen;
     }
 
-    /** How every bundle is run: as a job runs it that sets nothing but the device. */
+    /** How every bundle is run: as a job runs it that sets little. */
     PipelineOptions options() {
-        return PipelineOptions.builder().device(device).build();
+        return options;
     }
 
     /** So many texts in a mixed order that is the same each time. */

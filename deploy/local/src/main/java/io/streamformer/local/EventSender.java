@@ -12,8 +12,11 @@ import org.apache.kafka.clients.producer.RecordMetadata;
 import org.apache.kafka.common.header.Header;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 
-/** Sends texts as events to a topic; an event's number is its id and its key. */
+/** Sends texts as events of many keys to a topic; an event's number is its id. */
 final class EventSender implements AutoCloseable {
+
+    /** As many senders of messages, say; each stays in one partition. */
+    private static final int KEYS = 1_000;
 
     private final KafkaProducer<byte[], byte[]> producer;
     private final String topic;
@@ -47,7 +50,7 @@ final class EventSender implements AutoCloseable {
                         new ProducerRecord<>(
                                 topic,
                                 partition,
-                                id.getBytes(StandardCharsets.UTF_8),
+                                Long.toString(sent % KEYS).getBytes(StandardCharsets.UTF_8),
                                 Feeder.encode(
                                         id,
                                         text.getBytes(StandardCharsets.UTF_8),

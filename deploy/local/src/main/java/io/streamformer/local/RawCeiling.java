@@ -38,7 +38,10 @@ final class RawCeiling implements AutoCloseable {
     RawCeiling(Bundle bundle, PipelineOptions options) {
         this.options = options;
         Manifest manifest = bundle.manifest();
-        generation = manifest.task().generates() ? GenerationOptions.of(manifest.decoding()) : null;
+        generation =
+                manifest.task().generates()
+                        ? options.generation(GenerationOptions.of(manifest.decoding()))
+                        : null;
         eosTokenId = generation == null ? -1 : manifest.decoding().eosTokenId();
         tokenizer = Tokenizer.load(bundle);
         model =

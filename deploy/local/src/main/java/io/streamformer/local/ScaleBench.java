@@ -121,6 +121,7 @@ final class ScaleBench {
                         folders,
                         stage.options(),
                         JobOptions.ASYNC_CAPACITY.defaultValue(),
+                        JobOptions.ASYNC_ORDER.defaultValue(),
                         cell.parallelism(),
                         DeliveryGuarantee.EXACTLY_ONCE);
         List<InferencePipeline> used = folders.keySet().stream().map(pipelines::get).toList();

@@ -62,6 +62,7 @@ class MainTest {
                 "demo --bundle nowhere                | --bundle is a folder with a manifest.json",
                 "bench --rounds 0                     | --rounds is 1 to 100, seen 0",
                 "bench --records 1                    | --records is 10 to 10000000, seen 1",
+                "bench --beams 0                      | --beams is 1 to 16, seen 0",
                 "bench --texts nowhere.txt            | --texts is a file that exists",
                 "bench --json nowhere/out             | --json is in a folder that exists",
                 "bench --rounds 2 load                | options stand behind streamformer bench"
@@ -72,7 +73,7 @@ class MainTest {
                 "bench load --seconds 0               | --seconds is 1 to 3600, seen 0",
                 "bench load --picture nowhere/out.svg | --picture is in a folder that exists",
                 "bench soak --records 10              | --records is 100 to 10000000, seen 10",
-                "bench soak --device tpu              | device is auto, cpu or cuda:N, seen 'tpu'",
+                "bench soak --device tpu              | device is auto, cpu, cuda:N or tensorrt:N, with commas between several GPUs, seen 'tpu'",
                 "bench scale --parallelism 1,0        | --parallelism is 1 to 128, seen 0",
                 "bench scale --bundles 0              | --bundles are 1 to 16, seen [0]",
                 "bench scale --texts nowhere.txt      | --texts is a file that exists",
