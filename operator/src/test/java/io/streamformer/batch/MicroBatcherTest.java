@@ -324,6 +324,27 @@ class MicroBatcherTest {
     }
 
     @Test
+    void givesTheNextBatchToTheDeviceThatIsFree() throws Exception {
+        FakeModel first = new FakeModel();
+        FakeModel second = new FakeModel();
+        List<FakeModel> devices = List.of(first, second);
+        scheduler = new DeviceScheduler("test", 2);
+        try (MicroBatcher<FakeRow> batcher = new MicroBatcher<>(scheduler, LIMITS, devices::get)) {
+            for (int i = 0; i < 12; i++) {
+                batcher.add(row("row" + i, 5));
+            }
+            // The first device is still at its first batch while the second does all the others.
+            int held = first.nextStarted().size();
+            second.may.release(100);
+            List<String> answered = second.nextAnswered(12 - held);
+            assertThat(answered).doesNotHaveDuplicates();
+            assertThat(first.answered).isEmpty();
+            first.may.release(100);
+            assertThat(first.nextAnswered(held)).doesNotContainAnyElementsOf(answered);
+        }
+    }
+
+    @Test
     void doesNotLetAModelSaveUpTheTimeInWhichItHadNothingToDo() throws Exception {
         FakeModel busy = new FakeModel();
         FakeModel late = new FakeModel();
