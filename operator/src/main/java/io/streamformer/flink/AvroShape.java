@@ -9,7 +9,7 @@ import org.apache.avro.AvroRuntimeException;
 import org.apache.avro.Schema;
 
 /**
- * A walk over Avro binary that allocates nothing: it proves that the bytes are exactly one record
+ * A walk over Avro binary that allocates next to nothing: it proves that the bytes are exactly one record
  * of a schema before Avro's own decoder sees them. That decoder trusts the lengths it reads, turns
  * invalid UTF-8 into replacement characters and does not mind bytes that are left over.
  */
@@ -117,21 +117,22 @@ final class AvroShape {
 
     private void text() {
         int length = length("string");
-        ByteBuffer text = bytes.slice(bytes.position(), length);
+        int start = bytes.position();
         skip(length);
-        if (isAscii(text)) {
+        if (isAscii(start)) {
             return;
         }
         try {
-            strictUtf8().decode(text);
+            strictUtf8().decode(bytes.slice(start, length));
         } catch (CharacterCodingException e) {
             throw malformed("a string is valid UTF-8", "invalid bytes");
         }
     }
 
-    private static boolean isAscii(ByteBuffer text) {
-        for (int i = text.position(); i < text.limit(); i++) {
-            if (text.get(i) < 0) {
+    /** True where all bytes from here to the current position are characters of ASCII. */
+    private boolean isAscii(int start) {
+        for (int i = start; i < bytes.position(); i++) {
+            if (bytes.get(i) < 0) {
                 return false;
             }
         }
