@@ -3,7 +3,8 @@
     python tests/make_tiny_bundles.py OUT
 
 writes OUT/tiny-* as model folders and OUT/bundles/tiny-* as bundles with the variants fp32 and
-int8; tiny-options is tiny-translation with every option of decoding. It needs torch and
+int8; tiny-options is tiny-translation with every option of decoding, tiny-large is tiny-sentiment
+with its weights beside the graphs, as those of a model beyond 2 GB lie. It needs torch and
 transformers, whose answers it stores: golden.jsonl in the bundles, answers.json in the model
 folders. The results lie in tests/models and in the operator's test resources:
 
@@ -18,6 +19,7 @@ import string
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 from safetensors.numpy import save_file
@@ -34,6 +36,7 @@ from tokenizers import (
 
 from streamformer_export.export import Settings, Variant, export
 from streamformer_export.families import Task
+from streamformer_export.graph import model as graph_model
 from streamformer_export.graph.options import Option
 
 TEXT_OF_WORDS = """
@@ -659,6 +662,9 @@ def main(out: Path) -> None:
     ):
         settings = Settings(name=name, **(common | more))
         export(out / folder, out / "bundles" / name, settings, force=True)
+    with mock.patch.object(graph_model, "INLINE_BYTES", 0):
+        settings = Settings(name="tiny-large", **common)
+        export(out / "tiny-sentiment", out / "bundles" / "tiny-large", settings, force=True)
 
 
 if __name__ == "__main__":

@@ -14,8 +14,6 @@ from importlib import resources
 from pathlib import Path
 
 import numpy as np
-import onnx
-import onnxruntime
 from tokenizers import Tokenizer
 from tokenizers.decoders import ByteLevel
 
@@ -25,6 +23,7 @@ from streamformer_export.errors import ExportError
 from streamformer_export.families import Model, Task, read_model
 from streamformer_export.graph.builder import FLOAT
 from streamformer_export.graph.layers import seen_attention
+from streamformer_export.graph.model import OnnxModel
 from streamformer_export.graph.options import Options
 from streamformer_export.graph.reveal import reveal
 from streamformer_export.quantize import Scheme
@@ -93,9 +92,9 @@ def _look_at_bundle(bundle: Bundle, text: str) -> list[Part]:
     """The attention of the bundle's default variant."""
     variant = bundle.manifest["default_variant"]
     runner = Runner(bundle, variant)
-    graph = onnx.load(bundle.folder / bundle.manifest["variants"][variant]["file"])
-    names = reveal(graph)
-    runner.session = _session(graph)
+    model = OnnxModel.read(bundle.folder / bundle.manifest["variants"][variant]["file"])
+    names = reveal(model.proto)
+    runner.session = model.session()
     ids = bundle.ids(text)
     outputs = runner.run([ids], num_beams=1) if bundle.generates else runner.run([ids])
     results = dict(zip((o.name for o in runner.session.get_outputs()), outputs, strict=True))
@@ -157,7 +156,7 @@ def probabilities(
     feed = _row(ids)
     if read is not None:
         feed["decoder_input_ids"] = np.array([read], np.int64)
-    session = _session(g.model("attention"))
+    session = g.model("attention").session()
     if "token_type_ids" in {value.name for value in session.get_inputs()}:
         feed["token_type_ids"] = np.zeros_like(feed["input_ids"])
     outputs = session.run([f"attention {i}" for i in range(len(seen))], feed)
@@ -176,7 +175,7 @@ def own_answer(model: Model, ids: list[int]) -> list[int]:
     limit = min(
         LENGTH_FACTOR * len(ids) + LENGTH_OFFSET, defaults.max_new_tokens, model.max_positions
     )
-    session = _session(model.build(Scheme(), Options(defaults.options)).model("attention"))
+    session = model.build(Scheme(), Options(defaults.options)).model("attention").session()
     feed = _row(ids)
     for name, value, dtype in (
         ("max_new_tokens", [limit], np.int64),
@@ -229,10 +228,3 @@ def _row(ids: list[int]) -> dict[str, np.ndarray]:
     row = np.array([ids], np.int64)
     return {"input_ids": row, "attention_mask": np.ones_like(row)}
 
-
-def _session(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )

@@ -39,11 +39,13 @@ from streamformer_export.families import Model, Task, has_heads, read_model
 from streamformer_export.families.gpt2 import read_labels
 from streamformer_export.graph.builder import Value
 from streamformer_export.graph.heads import PoolingMode
+from streamformer_export.graph.model import data_file
 from streamformer_export.graph.options import Option, Options
 from streamformer_export.languages import Language, token_ids, with_language
 from streamformer_export.neighbours import BATCHES, influence
 from streamformer_export.quantize import Dynamic, Quantized, Range, Scheme, Static
 from streamformer_export.training.data import read_lines, sentence_key
+from streamformer_export.weights import reading_is_shown
 
 VERSION = "0.1.0"
 
@@ -173,7 +175,9 @@ def export(folder: Path, out: Path, settings: Settings, *, force: bool = False) 
             _measure_influence(draft, calibration)
         _evaluate(draft, settings.variants, sets)
         for variant in extra:
-            (draft_folder / manifest["variants"].pop(variant)["file"]).unlink()
+            graph = draft_folder / manifest["variants"].pop(variant)["file"]
+            graph.unlink()
+            data_file(graph).unlink(missing_ok=True)
         (draft_folder / CARD).write_text(
             card.write(manifest, _made(model, settings, by)), encoding="utf-8"
         )
@@ -459,19 +463,22 @@ def _write_graphs(
             name = f"largest value of {texts} texts, where float16 holds {half.LARGEST:g}"
             evaluation = {"evaluation": {name: round(largest, 1)}}
         scheme = _scheme(variant, model, calibration)
-        graph = model.build(scheme, options) if model.task.generates else model.build(scheme)
+        with reading_is_shown(f"building {variant}"):
+            graph = model.build(scheme, options) if model.task.generates else model.build(scheme)
         content = graph.model(VERSION)
+        values = ([_value(v) for v in graph.inputs], [_value(v) for v in graph.outputs])
+        # Each weight is let go when it is written.
+        del graph
         if isinstance(scheme, half.Half):
             content = half.converted(content, scheme)
         file = f"model.{variant}.onnx"
-        (folder / file).write_bytes(content.SerializeToString(deterministic=True))
+        content.write(folder / file)
         manifest["variants"][str(variant)] = {
             "file": file,
             "description": _description(scheme, model),
             "tolerance": {"score": 1.0, "equal_share": 0.0},
             **evaluation,
         }
-        values = ([_value(v) for v in graph.inputs], [_value(v) for v in graph.outputs])
     return values
 
 
