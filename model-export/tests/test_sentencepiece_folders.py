@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -100,7 +101,7 @@ def comparable(name: str, text: str) -> str:
     where that is in its midst."""
     if name == "mbart50":
         # It keeps a space at the end, as a piece, and what the model takes for one.
-        return text.strip().rstrip("\u200b").strip()
+        return re.sub(r"[\s\u200b\u2581]+\Z", "", text)
     if name == "albert" and any("가" <= c <= "힣" for c in text):
         # It leaves Hangul decomposed, which the model composes.
         return ""
@@ -164,7 +165,7 @@ def test_a_model_that_nobody_numbers_is_refused(tmp_path):
         read_tokenizer(tmp_path)
     write(tmp_path, "xlm-roberta")
     train(tmp_path / FAIRSEQ, **T5)
-    with pytest.raises(ExportError, match="begins with <unk>, <s>, </s>: .* begins with <pad>"):
+    with pytest.raises(ExportError, match=r"begins with <unk>, <s>, </s>: .* begins with <pad>"):
         read_tokenizer(tmp_path)
 
 

@@ -278,5 +278,5 @@ def test_other_kinds_of_sentencepiece_models_are_refused(tmp_path):
     with pytest.raises(ExportError, match=r"model_type is supported as 1 .Unigram. and 2 .BPE."):
         SentencePieceModel.read(tmp_path / "vocab.spm")
     train(tmp_path / "vocab.spm", model_type="bpe", user_defined_symbols=["dog"], **MARIAN)
-    with pytest.raises(ExportError, match="user defined.* it has 'dog'"):
+    with pytest.raises(ExportError, match=r"user defined.* it has 'dog'"):
         SentencePieceModel.read(tmp_path / "vocab.spm")

@@ -227,4 +227,3 @@ def page(title: str, text: str, parts: list[Part], layer: int | None = None) -> 
 def _row(ids: list[int]) -> dict[str, np.ndarray]:
     row = np.array([ids], np.int64)
     return {"input_ids": row, "attention_mask": np.ones_like(row)}
-

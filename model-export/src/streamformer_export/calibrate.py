@@ -143,4 +143,3 @@ def _answer(
         },
     )
     return sequences[0]
-

@@ -41,7 +41,13 @@ from streamformer_export.graph.builder import Value
 from streamformer_export.graph.heads import PoolingMode
 from streamformer_export.graph.model import data_file
 from streamformer_export.graph.options import Option, Options
-from streamformer_export.languages import Language, token_ids, with_language
+from streamformer_export.languages import (
+    PREFIX,
+    Language,
+    token_ids,
+    with_language,
+    with_prefix,
+)
 from streamformer_export.neighbours import BATCHES, influence
 from streamformer_export.quantize import Dynamic, Quantized, Range, Scheme, Static
 from streamformer_export.training.data import read_lines, sentence_key
@@ -133,17 +139,20 @@ def export(folder: Path, out: Path, settings: Settings, *, force: bool = False) 
     if told[0]:
         first, *_ = told[0].values()
         content, position = with_language(content, first, model.rules.end_id)
+    target = _prefixed_target(folder, model, settings)
+    if target:
+        content = with_prefix(content, *target)
     draft_folder = out.with_name(f".{out.name}.draft")
     shutil.rmtree(draft_folder, ignore_errors=True)
     draft_folder.mkdir(parents=True)
     try:
         (draft_folder / TOKENIZER).write_text(to_json(content), encoding="utf-8")
-        target = tokenizer.read_target_tokenizer(folder)
-        if target:
-            (draft_folder / TARGET_TOKENIZER).write_text(to_json(target), encoding="utf-8")
+        decoder = tokenizer.read_target_tokenizer(folder)
+        if decoder:
+            (draft_folder / TARGET_TOKENIZER).write_text(to_json(decoder), encoding="utf-8")
         options = _options(model, settings)
         manifest = _manifest(folder, model, settings, special)
-        if target:
+        if decoder:
             manifest["tokenizer"]["target_file"] = TARGET_TOKENIZER
         if told[0]:
             tokens = {"position": position, "ids": told[0]}
@@ -198,7 +207,8 @@ def _read(folder: Path, settings: Settings, content: dict[str, Any]) -> Model:
                 "A model without a head classifies by labels that follow a text: none was given. "
                 "Add --labels positive,negative and a --template."
             )
-        return read_model(folder, settings.pooling, settings.normalize, settings.task)
+        direction = _direction(settings)
+        return read_model(folder, settings.pooling, settings.normalize, settings.task, direction)
     if settings.task is not Task.TEXT_CLASSIFICATION or len(settings.labels) < 2:
         raise ExportError(
             "--labels are two or more, for --task text-classification by a model without a head: "
@@ -209,6 +219,17 @@ def _read(folder: Path, settings: Settings, content: dict[str, Any]) -> Model:
     template = settings.template or TEXT
     ids = {label: tokenizer.label_ids(words, label, template) for label in settings.labels}
     return read_labels(folder, ids)
+
+
+def _direction(settings: Settings) -> str | None:
+    """The languages of a translation, en_to_de, where their own settings are asked for."""
+    if settings.task is not Task.TRANSLATION or settings.template:
+        return None
+    tags = [
+        Language.parse(given[0]).tag if given else "?"
+        for given in (settings.languages, settings.target_languages)
+    ]
+    return "_to_".join(tags)
 
 
 def _languages(
@@ -228,6 +249,25 @@ def _languages(
         chosen = [Language.parse(one) for one in given] if named else []
         found.append(token_ids(chosen, tokenizer.control_tokens(folder)) if chosen else {})
     return found[0], found[1]
+
+
+def _prefixed_target(folder: Path, model: Model, settings: Settings) -> tuple[str, int] | None:
+    """The token in front of a text that tells its target language, and its id; None where the
+    model writes one language."""
+    special = tokenizer.control_tokens(folder) if model.family == "marian" else {}
+    known = {token: id_ for token, id_ in special.items() if PREFIX.fullmatch(token)}
+    if len(known) < 2:
+        return None
+    if len(settings.target_languages) != 1:
+        shown = ", ".join([*list(known)[:12], *(["..."] if len(known) > 12 else [])])
+        raise ExportError(
+            f"This model is told by a token in front of a text which language to write ({shown}), "
+            f"and a bundle of it writes one: {len(settings.target_languages)} were given. Give one "
+            "--target-language, such as fr=>>fra<<, and export a bundle for each."
+        )
+    language = Language.parse(settings.target_languages[0])
+    (id_,) = token_ids([language], known).values()
+    return next(token for token, i in known.items() if i == id_), id_
 
 
 def _options(model: Model, settings: Settings) -> Options:

@@ -200,7 +200,9 @@ class _Weights(dict[str, np.ndarray]):
         """The tensor in float16; refuses what float16 cannot hold."""
         name = f"{tensor.name}.half"
         if tensor.name not in self:
-            return numpy_helper.from_array(_halved(tensor.name, numpy_helper.to_array(tensor)), name)
+            return numpy_helper.from_array(
+                _halved(tensor.name, numpy_helper.to_array(tensor)), name
+            )
         if name not in self:
             self[name] = _halved(tensor.name, self[tensor.name])
         return placeholder(name, self[name])

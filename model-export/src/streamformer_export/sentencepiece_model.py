@@ -331,4 +331,3 @@ def _added(id_: int, content: str) -> dict[str, Any]:
         "normalized": False,
         "special": True,
     }
-

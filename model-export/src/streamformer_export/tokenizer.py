@@ -72,7 +72,10 @@ def read_target_tokenizer(folder: Path) -> dict[str, Any] | None:
     """The tokenizer.json that turns generated ids into text, where it is another one."""
     if native_marian.find_vocabulary(folder) is not None or not _is_pair(folder):
         return None
-    return decoder_json(SentencePieceModel.read(folder / PAIR[1]), sentencepiece_folder.numbered(folder / PAIR_VOCABULARY))
+    return decoder_json(
+        SentencePieceModel.read(folder / PAIR[1]),
+        sentencepiece_folder.numbered(folder / PAIR_VOCABULARY),
+    )
 
 
 def _is_pair(folder: Path) -> bool:
