@@ -295,6 +295,15 @@ def attention(
         str | None,
         typer.Option(help="The answer it reads; by default what it generates itself."),
     ] = None,
+    template: Annotated[
+        str, typer.Option(help="What a model folder's model reads of the text, as for export.")
+    ] = "",
+    language: Annotated[
+        str, typer.Option(help="Language of the text, where a model folder's model is told.")
+    ] = "",
+    target_language: Annotated[
+        str, typer.Option(help="Language of the answer, where a model folder's model is told.")
+    ] = "",
     layer: Annotated[
         int | None, typer.Option(min=0, help="Only this layer, from 0; by default all.")
     ] = None,
@@ -302,7 +311,7 @@ def attention(
     force: Annotated[bool, typer.Option("--force", help="Replace an earlier page.")] = False,
 ) -> None:
     """Show what every attention head looks at: a heat map per head on one HTML page."""
-    from streamformer_export.attention import look, page
+    from streamformer_export.attention import Told, look, page
     from streamformer_export.errors import ExportError
 
     with _errors_to_exit_code():
@@ -311,7 +320,8 @@ def attention(
                 f"An existing output is kept: {output} is there. "
                 "Give another --output, or --force to replace it."
             )
-        html = page(folder.resolve().name, text, look(folder, text, target), layer)
+        told = Told(template, language, target_language)
+        html = page(folder.resolve().name, text, look(folder, text, target, told), layer)
         output.write_text(html, encoding="utf-8")
         typer.echo(f"{output.stat().st_size:>12,}  {output}")
 
