@@ -132,6 +132,11 @@ def test_prompted_bundle_shows_prompt_and_continuation(tmp_path, text):
     assert len(part.keys) == expected.shape[-1]
 
 
+def test_part_of_a_character_is_shown_by_its_bytes():
+    (part,) = look(MODELS / "tiny-generation", "a 🐶", "!")
+    assert part.keys[-5:-1] == ["<F0>", "<9F>", "<90>", "<B6>"]
+
+
 def test_prompted_classifier_shows_its_prompt(tmp_path):
     settings = Settings(
         name="t",

@@ -213,10 +213,21 @@ def _names(words: Tokenizer, ids: list[int], special: dict[int, str]) -> list[st
         if id_ in special:
             return special[id_]
         if isinstance(words.decoder, ByteLevel):
-            return words.decode([id_], skip_special_tokens=False)
+            text = words.decode([id_], skip_special_tokens=False)
+            # Part of a character.
+            return text if "\ufffd" not in text else _bytes(words.id_to_token(id_) or "")
         return (words.id_to_token(id_) or f"#{id_}").strip()
 
     return [name(id_) for id_ in ids]
+
+
+def _bytes(token: str) -> str:
+    """The bytes of a byte-level token: `<F0 9F>`."""
+    # Printable ones stand for themselves, the others are counted from 256 on (Radford et al. 2019).
+    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    others = [byte for byte in range(256) if byte not in printable]
+    codes = [ord(c) if ord(c) < 256 else others[ord(c) - 256] for c in token]
+    return f"<{' '.join(f'{code:02X}' for code in codes)}>"
 
 
 def _control_tokens(bundle: Bundle) -> dict[int, str]:
