@@ -14,7 +14,7 @@ from safetensors.numpy import load_file, save_file
 from typer.testing import CliRunner
 
 from conftest import ENCODERS, GENERATORS, MODELS
-from streamformer_export import commands, golden
+from streamformer_export import command_line, golden
 from streamformer_export.bundle import Bundle, Runner, write_manifest
 from streamformer_export.calibrate import calibrate
 from streamformer_export.cli import app
@@ -330,7 +330,7 @@ def test_card_keeps_how_it_was_made(sentiment_folder, tmp_path):
 def test_command_on_a_card_has_no_folders_of_the_machine(monkeypatch):
     words = ["x", "export", "models/a", "/tmp/b/out", "--calibrate", "name=/data/c.en:/data/c.fr"]
     monkeypatch.setattr(sys, "argv", words)
-    assert commands._command() == (
+    assert command_line.command_line() == (
         "streamformer-export export models/a out --calibrate name=c.en:c.fr"
     )
 
