@@ -157,7 +157,7 @@ def evaluate(
     """Measure a bundle through ONNX Runtime by the figures of its task.
 
     Accuracy, or F1 of labels, or correlations; F1 of entities; exact match and F1 of answers;
-    correlations of cosines; sacreBLEU with its signature.
+    correlations of cosines; sacreBLEU with its signature; ROUGE of summaries.
     """
     from streamformer_export import evaluate as module
     from streamformer_export.bundle import Bundle
