@@ -68,8 +68,7 @@ class InferencePipelineTest {
         PipelineOptions options = CPU.toBuilder().variant(variant).build();
         try (InferencePipeline inside = InferencePipeline.acquire(SENTIMENT, options);
                 InferencePipeline beside =
-                        InferencePipeline.acquire(
-                                TestBundle.resource(TestBundle.LARGE), options)) {
+                        InferencePipeline.acquire(TestBundle.resource(TestBundle.LARGE), options)) {
             for (GoldenText golden : beside.bundle().goldenTexts()) {
                 assertSame(answer(inside, golden.text()), answer(beside, golden.text()));
             }
