@@ -13,6 +13,7 @@ import pytest
 from conftest import MODELS
 from graphs import padded, random_rows, search, session
 from streamformer_export import reference
+from streamformer_export.attention import Told, look
 from streamformer_export.errors import ExportError
 from streamformer_export.export import Answers, Settings, Variant, export
 from streamformer_export.families import Task, read_model
@@ -80,6 +81,13 @@ def test_a_target_that_is_not_told_is_refused(opus_mt, tmp_path, given):
     expected = "'es' has 0 among" if len(given) == 1 else r">>fra<<, >>deu<<.*export a bundle for"
     with pytest.raises(ExportError, match=expected):
         export(opus_mt, tmp_path / "out", Settings(name="m", target_languages=given, **SMALL))
+
+
+def test_attention_is_told_the_target(opus_mt):
+    source, *_ = look(opus_mt, "the dog", told=Told(target_language="fra"))
+    assert source.keys == [">>fra<<", "▁the", "▁dog", "</s>"]
+    with pytest.raises(ExportError, match="which language to write"):
+        look(opus_mt, "the dog")
 
 
 @pytest.fixture

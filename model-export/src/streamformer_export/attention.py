@@ -27,7 +27,13 @@ from streamformer_export.graph.layers import seen_attention
 from streamformer_export.graph.model import OnnxModel
 from streamformer_export.graph.options import Option, Options
 from streamformer_export.graph.reveal import reveal
-from streamformer_export.languages import Language, token_ids, with_language
+from streamformer_export.languages import (
+    Language,
+    prefix_token,
+    token_ids,
+    with_language,
+    with_prefix,
+)
 from streamformer_export.quantize import Scheme
 from streamformer_export.reference import PROMPTED
 
@@ -83,14 +89,9 @@ def look(
             )
         return _look_at_bundle(Bundle.read(folder), text)
     model, told = read_model(folder), told or Told()
-    words = tokenizer.reference(folder)
     special = tokenizer.control_tokens(folder)
     names = {id_: token for token, id_ in special.items()}
-    if model.names_source_language and told.language:
-        content = json.loads(words.to_str())
-        (id_,) = token_ids([Language.parse(told.language)], special).values()
-        framed, _ = with_language(content, id_, model.rules.end_id)
-        words.post_processor = tokenizer.load(framed).post_processor
+    words = _tokenizer(folder, model, told, special)
     prefix = model.defaults.prefix if model.defaults else ""
     prompt = (told.template or f"{prefix}{TEXT}").replace(TEXT, text)
     ids = words.encode(prompt).ids[: model.max_positions]
@@ -117,6 +118,22 @@ def look(
     read = [model.rules.start_id, *answer[:-1]]
     found = probabilities(model, ids, read)
     return _translation(*(_names(words, row, names) for row in (ids, read, answer)), found)
+
+
+def _tokenizer(folder: Path, model: Model, told: Told, special: dict[str, int]) -> Tokenizer:
+    """The folder's tokenizer, with the tokens that tell the model its languages."""
+    words = tokenizer.reference(folder)
+    content = json.loads(words.to_str())
+    framed = None
+    if model.names_source_language and told.language:
+        (id_,) = token_ids([Language.parse(told.language)], special).values()
+        framed, _ = with_language(content, id_, model.rules.end_id)
+    elif model.family == "marian":
+        token = prefix_token(special, [told.target_language] if told.target_language else [])
+        framed = with_prefix(content, *token) if token else None
+    if framed:
+        words.post_processor = tokenizer.load(framed).post_processor
+    return words
 
 
 def _first_token(model: Model, told: Told, special: dict[str, int]) -> int | None:

@@ -37,8 +37,8 @@ from streamformer_export.graph.heads import PoolingMode
 from streamformer_export.graph.model import data_file
 from streamformer_export.graph.options import Options
 from streamformer_export.languages import (
-    PREFIX,
     Language,
+    prefix_token,
     token_ids,
     with_language,
     with_prefix,
@@ -77,9 +77,10 @@ def export(folder: Path, out: Path, settings: Settings, *, force: bool = False) 
     if told[0]:
         first, *_ = told[0].values()
         content, position = with_language(content, first, model.rules.end_id)
-    target = _prefixed_target(folder, model, settings)
-    if target:
-        content = with_prefix(content, *target)
+    if model.family == "marian":
+        special_tokens = tokenizer.control_tokens(folder)
+        target = prefix_token(special_tokens, settings.target_languages)
+        content = with_prefix(content, *target) if target else content
     draft_folder = out.with_name(f".{out.name}.draft")
     shutil.rmtree(draft_folder, ignore_errors=True)
     draft_folder.mkdir(parents=True)
@@ -187,25 +188,6 @@ def _languages(
         chosen = [Language.parse(one) for one in given] if named else []
         found.append(token_ids(chosen, tokenizer.control_tokens(folder)) if chosen else {})
     return found[0], found[1]
-
-
-def _prefixed_target(folder: Path, model: Model, settings: Settings) -> tuple[str, int] | None:
-    """The token in front of a text that tells its target language, and its id; None where the
-    model writes one language."""
-    special = tokenizer.control_tokens(folder) if model.family == "marian" else {}
-    known = {token: id_ for token, id_ in special.items() if PREFIX.fullmatch(token)}
-    if len(known) < 2:
-        return None
-    if len(settings.target_languages) != 1:
-        shown = ", ".join([*list(known)[:12], *(["..."] if len(known) > 12 else [])])
-        raise ExportError(
-            f"This model is told by a token in front of a text which language to write ({shown}), "
-            f"and a bundle of it writes one: {len(settings.target_languages)} were given. Give one "
-            "--target-language, such as fr=>>fra<<, and export a bundle for each."
-        )
-    language = Language.parse(settings.target_languages[0])
-    (id_,) = token_ids([language], known).values()
-    return next(token for token, i in known.items() if i == id_), id_
 
 
 class _Calibration:

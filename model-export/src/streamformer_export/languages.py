@@ -79,6 +79,26 @@ def with_language(
     )
 
 
+def prefix_token(special: dict[str, int], targets: Sequence[str]) -> tuple[str, int] | None:
+    """The token in front of a text that tells an OPUS-MT model its target language, and its id.
+
+    None where the model writes one language. `special` are the tokenizer's control tokens,
+    `targets` as for `Language.parse`; raises ExportError where they are not one.
+    """
+    known = {token: id_ for token, id_ in special.items() if PREFIX.fullmatch(token)}
+    if len(known) < 2:
+        return None
+    if len(targets) != 1:
+        shown = ", ".join([*list(known)[:12], *(["..."] if len(known) > 12 else [])])
+        raise ExportError(
+            f"This model is told by a token in front of a text which language to write ({shown}), "
+            f"and a bundle of it writes one: {len(targets)} were given. Give one "
+            "--target-language, such as fr=>>fra<<, and export a bundle for each."
+        )
+    (id_,) = token_ids([Language.parse(targets[0])], known).values()
+    return next(token for token, i in known.items() if i == id_), id_
+
+
 def with_prefix(content: dict[str, Any], token: str, id_: int) -> dict[str, Any]:
     """A tokenizer.json whose post-processor writes a token in front of every text."""
     content = copy.deepcopy(content)
