@@ -29,6 +29,7 @@ GENERATORS = (
     "tiny-generation",
     "tiny-many",
     "tiny-mbart",
+    "tiny-mt5",
     "tiny-summary",
     "tiny-translation",
 )

@@ -10,11 +10,8 @@ from streamformer_export.graph.builder import Graph
 
 def session(graph: Graph) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
     options.intra_op_num_threads = 1
-    return onnxruntime.InferenceSession(
-        graph.model("test").SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
+    return graph.model("test").session(options)
 
 
 def padded(rows: list[list[int]], padding: int, more: int = 0) -> dict[str, np.ndarray]:

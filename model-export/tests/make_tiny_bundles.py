@@ -3,7 +3,8 @@
     python tests/make_tiny_bundles.py OUT
 
 writes OUT/tiny-* as model folders and OUT/bundles/tiny-* as bundles with the variants fp32 and
-int8; tiny-options is tiny-translation with every option of decoding. It needs torch and
+int8; tiny-options is tiny-translation with every option of decoding, tiny-large is tiny-sentiment
+with its weights beside the graphs, as those of a model beyond 2 GB lie. It needs torch and
 transformers, whose answers it stores: golden.jsonl in the bundles, answers.json in the model
 folders. The results lie in tests/models and in the operator's test resources:
 
@@ -18,6 +19,7 @@ import string
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 from safetensors.numpy import save_file
@@ -34,6 +36,7 @@ from tokenizers import (
 
 from streamformer_export.export import Settings, Variant, export
 from streamformer_export.families import Task
+from streamformer_export.graph import model as graph_model
 from streamformer_export.graph.options import Option
 
 TEXT_OF_WORDS = """
@@ -455,6 +458,27 @@ def generators(out: Path) -> None:
             "bad_words_ids": [[0]],
         },
     )
+    _generator(
+        out / "tiny-mt5",
+        sentence_pieces(),
+        {
+            "architectures": ["MT5ForConditionalGeneration"],
+            "model_type": "mt5",
+            "d_model": 24,
+            "d_kv": 8,
+            "d_ff": 40,
+            "num_layers": 2,
+            "num_heads": 3,
+            "feed_forward_proj": "gated-gelu",
+            "tie_word_embeddings": False,
+        },
+        {
+            "pad_token_id": 0,
+            "eos_token_id": 1,
+            "decoder_start_token_id": 0,
+            "bad_words_ids": [[0]],
+        },
+    )
     tokenizer = endless()
     end = tokenizer.token_to_id("<|endoftext|>")
     _generator(
@@ -491,20 +515,21 @@ def _generator(folder: Path, tokenizer: Tokenizer, config: dict, generation: dic
     make = Maker(6, 24, 40)
     for name, tensor in model.state_dict().items():
         shape = tensor.shape
-        if name.endswith(("embed_tokens.weight", "lm_head.weight")):
+        tied = config.get("tie_word_embeddings", True)
+        if name.endswith("embed_tokens.weight") or (name == "lm_head.weight" and tied):
             continue
         if name.endswith("bias") or "relative" in name:
             make.add(name, *shape, scale=0.5 if "final" in name else 0.1)
         elif "norm" in name or ".ln_" in name:
             make.add(name, *shape, scale=0.1, around=1.0)
         elif name.endswith(("shared.weight", "wte.weight")):
-            make.add(name, *shape, scale=1.0 if config["model_type"] == "t5" else 0.6)
+            make.add(name, *shape, scale=1.0 if config["model_type"] in ("t5", "mt5") else 0.6)
         elif "positions" in name or "wpe" in name:
             make.add(name, *shape, scale=0.3)
         else:
             inputs = shape[0] if config["model_type"] == "gpt2" else shape[1]
             # T5's queries are as small as its unscaled scores need them.
-            gain = 1.2 if config["model_type"] == "t5" else 1.6
+            gain = 1.2 if config["model_type"] in ("t5", "mt5") else 1.6
             gain = 0.4 if name.endswith("Attention.q.weight") else gain
             make.add(name, *shape, scale=gain * inputs**-0.5)
     # The end token has to win now and then.
@@ -512,7 +537,7 @@ def _generator(folder: Path, tokenizer: Tokenizer, config: dict, generation: dic
     for name, tensor in make.tensors.items():
         if name == "final_logits_bias":
             tensor[0, end] = 8.0
-        elif name in ("shared.weight", "transformer.wte.weight"):
+        elif name in ("shared.weight", "transformer.wte.weight", "lm_head.weight"):
             tensor[end] *= 1.5
     _write(folder, config, make, tokenizer, {"model_max_length": 64})
     _json(folder / "generation_config.json", generation)
@@ -659,6 +684,9 @@ def main(out: Path) -> None:
     ):
         settings = Settings(name=name, **(common | more))
         export(out / folder, out / "bundles" / name, settings, force=True)
+    with mock.patch.object(graph_model, "INLINE_BYTES", 0):
+        settings = Settings(name="tiny-large", **common)
+        export(out / "tiny-sentiment", out / "bundles" / "tiny-large", settings, force=True)
 
 
 if __name__ == "__main__":

@@ -11,13 +11,22 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from conftest import MODELS
 from graphs import random_rows
-from streamformer_export.attention import CROSS, DECODER, ENCODER, look, page, probabilities
+from streamformer_export.attention import (
+    CROSS,
+    DECODER,
+    ENCODER,
+    Told,
+    look,
+    page,
+    probabilities,
+)
 from streamformer_export.bundle import Runner
 from streamformer_export.cli import app
 from streamformer_export.errors import ExportError
 from streamformer_export.export import Answers, Settings, Variant, export
-from streamformer_export.families import read_model
+from streamformer_export.families import Task, read_model
 from streamformer_export.graph.options import parse_options
 from test_decoding_reference import FAMILIES
 from test_reference import bert
@@ -103,6 +112,70 @@ def test_bundle_shows_what_its_weights_do(translation_folder, tmp_path, beams):
     assert found[2].queries == [bundle.tokenizer.id_to_token(i).strip() for i in ids]
     with pytest.raises(ExportError, match="shows the answer that it generates"):
         look(bundle.folder, text, "le chien")
+
+
+@pytest.mark.parametrize("text", ["the dog", "the dog and the cat sleep on the street " * 7])
+def test_prompted_bundle_shows_prompt_and_continuation(tmp_path, text):
+    """As the model reads both at once: keys of the prompt stand before those of the steps."""
+    folder = MODELS / "tiny-generation"
+    settings = Settings(
+        name="t", variants=(Variant.FP32,), answers=Answers.GRAPH, max_new_tokens=12
+    )
+    bundle = export(folder, tmp_path / "out", settings)
+    (part,) = look(bundle.folder, text)
+    ids = bundle.ids(text)
+    (answer,) = Runner(bundle, "fp32").answers([ids], num_beams=1)
+    expected = probabilities(read_model(folder), [*ids, *answer[:-1]])[DECODER]
+    np.testing.assert_allclose(part.probabilities, expected, atol=1e-4)
+    np.testing.assert_allclose(part.probabilities.sum(-1), 1, atol=1e-5)
+    assert part.queries == part.keys
+    assert len(part.keys) == expected.shape[-1]
+
+
+def test_part_of_a_character_is_shown_by_its_bytes():
+    (part,) = look(MODELS / "tiny-generation", "a 🐶", "!")
+    assert part.keys[-5:-1] == ["<F0>", "<9F>", "<90>", "<B6>"]
+
+
+def test_prompted_classifier_shows_its_prompt(tmp_path):
+    settings = Settings(
+        name="t",
+        variants=(Variant.FP32,),
+        answers=Answers.GRAPH,
+        task=Task.TEXT_CLASSIFICATION,
+        labels=("good", "bad"),
+        template="Text: {text} It is",
+    )
+    bundle = export(MODELS / "tiny-generation", tmp_path / "out", settings)
+    (part,) = look(bundle.folder, "the dog")
+    assert "".join(part.keys) == "Text: the dog It is"
+    np.testing.assert_allclose(part.probabilities.sum(-1), 1, atol=1e-5)
+
+
+def test_languages_and_template_are_told(bundles, tmp_path):
+    folder = MODELS / "tiny-many"
+    told = Told(language="fr", target_language="de=__de__")
+    source, _, cross = look(folder, "the dog", told=told)
+    assert source.keys[0] == "__fr__"
+    assert cross.queries[0] == "__de__"
+    given = look(folder, "the dog", "a cat", told)
+    assert given[2].queries == ["__de__", "▁a", "▁cat", "</s>"]
+    with pytest.raises(ExportError, match="is told its languages: none was given"):
+        look(folder, "the dog")
+    source, _, cross = look(bundles / "tiny-many", "the dog")
+    assert (source.keys[0], source.keys[-1]) == ("[en]", "</s>")
+    assert cross.queries[0] == "[fr]"
+    with pytest.raises(ExportError, match="by its own languages and template"):
+        look(bundles / "tiny-many", "the dog", told=told)
+    (encoder, *_) = look(MODELS / "tiny-summary", "the dog", told=Told("summarize: {text}"))
+    assert "".join(encoder.keys).startswith("▁summarize:")
+
+
+def test_prefix_of_a_folder_is_read(copied):
+    params = {"text2text-generation": {"prefix": "summarize: "}}
+    folder = copied(MODELS / "tiny-summary", task_specific_params=params)
+    (encoder, *_) = look(folder, "the dog")
+    assert "".join(encoder.keys).startswith("▁summarize:")
 
 
 def test_classifier_bundle_shows_its_layers(sentiment_folder, bundles):

@@ -6,10 +6,11 @@ import json
 
 import numpy as np
 import pytest
+from tokenizers import Tokenizer
 from typer.testing import CliRunner
 
 from streamformer_export.answers import Answer, Entity
-from streamformer_export.bundle import Bundle
+from streamformer_export.bundle import Bundle, Runner
 from streamformer_export.cli import app
 from streamformer_export.datasets import DataSet, read_data, spans
 from streamformer_export.errors import ExportError
@@ -19,6 +20,7 @@ from streamformer_export.evaluate import (
     correlation,
     entity_f1,
     label_f1,
+    rouge,
     similarity,
 )
 
@@ -99,6 +101,66 @@ def test_answers_are_compared_as_squad_does(bundles):
     # Four words with two right: precision 1/2, recall 1.
     assert figures["F1"] == pytest.approx((1 + 2 / 3 + 0 + 1) / 4)
     assert answer_words("The  Beatles' An-them!") == ["beatles", "anthem"]
+
+
+def test_rouge_is_that_of_known_summaries():
+    """Hand-counted: 3 of 3 words against 3 of 4; and the better of two references."""
+    references = [["the dogs sleep well"], ["nothing", "a cat ran"]]
+    found = DataSet("x", ["text"] * 2, references=references)
+    figures = rouge(["the dog sleeps", "a cat ran"], found, "x")
+    first, second = 2 * 3 / (3 + 4), 2 * 2 / (2 + 3)
+    assert figures["ROUGE-1 (x)"] == pytest.approx(100 * (first + 1) / 2, abs=0.01)
+    assert figures["ROUGE-2 (x)"] == pytest.approx(100 * (second + 1) / 2, abs=0.01)
+    assert figures["ROUGE-L (x)"] == pytest.approx(100 * (first + 1) / 2, abs=0.01)
+
+
+def test_summaries_are_measured_by_rouge(bundles, tmp_path):
+    (tmp_path / "x.tsv").write_text("the dog and the cat sleep\tthe dog sleeps\n")
+    arguments = ["evaluate", str(bundles / "tiny-summary"), "--data", str(tmp_path / "x.tsv")]
+    result = CliRunner().invoke(app, [*arguments, "--variant", "fp32"])
+    assert result.exit_code == 0, result.output
+    assert all(f"ROUGE-{kind} (x, beam 4)" in result.output for kind in "12L")
+    assert "BLEU" not in result.output
+
+
+def test_a_long_context_is_read_in_windows(bundles, tmp_path):
+    """As the operator does: no token is left out, and neighbours share some."""
+    bundle = Bundle.read(bundles / "tiny-answers")
+    question, context = "Who sleeps?", "the dog and the cat sleep on the street " * 40
+    rows = bundle.readings(question, context)
+    limit = bundle.max_tokens
+    whole = Tokenizer.from_file(str(bundle.folder / "tokenizer.json")).encode(question, context)
+    places = [i for i, sequence in enumerate(whole.sequence_ids) if sequence == 1]
+    room = limit - (len(whole) - len(places))
+    stride = min(128, limit // 2, room // 2)
+    inside = [
+        [o for o, s in zip(row.offsets, row.sequence_ids, strict=True) if s == 1] for row in rows
+    ]
+    assert len(rows) > 5
+    assert all(len(row) == limit for row in rows[:-1])
+    assert [o for i, part in enumerate(inside) for o in part[stride if i else 0 :]] == [
+        whole.offsets[i] for i in places
+    ]
+    for row in rows:
+        assert [row.ids[0], row.ids[-1]] == [whole.ids[0], whole.ids[-1]]
+        assert row.type_ids == sorted(row.type_ids)
+    # A short one is read as it was.
+    (one,) = bundle.readings(question, "The dog sleeps.")
+    assert one.ids == bundle.encode(question, "The dog sleeps.").ids
+    # The answer is that of the window with the best score.
+    best = max(Runner(bundle, "fp32").read(rows), key=lambda answer: answer.score)
+    content = [{"question": question, "answers": [{"text": context[best.start : best.end]}]}]
+    squad = {"data": [{"paragraphs": [{"context": context, "qas": content}]}]}
+    (tmp_path / "x.json").write_text(json.dumps(squad))
+    arguments = ["evaluate", str(bundle.folder), "--data", str(tmp_path / "x.json")]
+    result = CliRunner().invoke(app, [*arguments, "--variant", "fp32"])
+    assert "exact match (x): 1.0" in result.output
+
+
+def test_a_question_without_room_for_its_context_is_refused(bundles):
+    bundle = Bundle.read(bundles / "tiny-answers")
+    with pytest.raises(ExportError, match=r"fits into 64 tokens: it has \d+ without"):
+        bundle.readings("who " * 70, "The dog sleeps.")
 
 
 TABLES = {

@@ -32,12 +32,8 @@ def both(model, options: Options | None = None):
     graph = model.build(scheme, options) if options else model.build(scheme)
     half = converted(graph.model("test"), scheme)
     settings = onnxruntime.SessionOptions()
-    settings.log_severity_level = 3
     settings.intra_op_num_threads = 1
-    two = onnxruntime.InferenceSession(
-        half.SerializeToString(), settings, providers=["CPUExecutionProvider"]
-    )
-    return session(graph), two, half
+    return session(graph), half.session(settings), half.proto
 
 
 def inputs(model, graph: onnxruntime.InferenceSession) -> dict[str, np.ndarray]:

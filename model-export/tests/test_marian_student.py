@@ -171,6 +171,24 @@ def test_command_writes_a_bundle_that_keeps_its_promises(tmp_path):
     assert "fp32 graph" in (bundle.folder / "README.md").read_text()
 
 
+def test_command_takes_options_texts_and_measures(tmp_path):
+    folder = TinyStudent(Shape(), seed=7).write(tmp_path / "student")
+    pairs = tmp_path / "pairs.tsv"
+    pairs.write_text("the dog\tle chien\na cat\tun chat\n" * 8)
+    arguments = ["marian-student", "--folder", str(folder), str(tmp_path / "tiny")]
+    arguments += ["--variant", "int8", "--variant", "fp32", "--with", "alignments,token_scores"]
+    arguments += ["--calibrate", f"pairs={pairs}", "--evaluate", f"pairs={pairs}"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    bundle = Bundle.read(tmp_path / "tiny")
+    names = [output["name"] for output in bundle.manifest["outputs"]]
+    assert names == ["sequences", "scores", "token_scores", "alignments"]
+    figures = bundle.manifest["variants"]["int8"]["evaluation"]
+    assert any(name.startswith("BLEU") and name.endswith("minus fp32") for name in figures)
+    assert "calibrated on pairs" in (bundle.folder / "README.md").read_text()
+    assert [check for check in verify(tmp_path / "tiny") if not check.passed] == []
+
+
 def test_command_says_what_is_missing(tmp_path):
     for arguments, message in (
         ([], "--package with --direction"),

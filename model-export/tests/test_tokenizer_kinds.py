@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import sentencepiece
 from tokenizers import (
+    Regex,
     Tokenizer,
     decoders,
     models,
@@ -44,10 +45,9 @@ def train(prefix: Path, **settings) -> sentencepiece.SentencePieceProcessor:
         model_writer=content,
         vocab_size=700,
         character_coverage=0.98,
-        hard_vocab_limit=False,
+        **{"hard_vocab_limit": False, **settings},
         minloglevel=2,
         num_threads=1,
-        **settings,
     )
     prefix.write_bytes(content.getvalue())
     return sentencepiece.SentencePieceProcessor(model_proto=content.getvalue())
@@ -97,20 +97,30 @@ def test_sentencepiece_ids_are_the_reference_s(tmp_path, settings, count):
     assert ties <= count / 400
 
 
-@pytest.mark.parametrize("count", COUNTS)
-def test_opus_mt_pair_gives_transformers_ids(tmp_path, count):
-    """Transformers' Marian tokenizer is this: pieces of source.spm, numbered by vocab.json."""
+def opus_mt(folder: Path) -> list[str]:
+    """Writes the tokenizer files of an OPUS-MT model; returns its vocabulary."""
     source, target = (
-        train(tmp_path / "source.spm"),
-        train(tmp_path / "target.spm", seed_sentencepiece_size=900),
+        train(folder / "source.spm"),
+        train(folder / "target.spm", seed_sentencepiece_size=900),
     )
     names = ["</s>", "<unk>"]
     for model in (target, source):
         pieces = [model.id_to_piece(i) for i in range(model.vocab_size())]
         names += [p for p in pieces if p not in {*names, "<s>", "</s>", "<unk>"}]
     names += [">>fra<<", "<pad>"]
+    (folder / "vocab.json").write_text(json.dumps({name: i for i, name in enumerate(names)}))
+    return names
+
+
+@pytest.mark.parametrize("count", COUNTS)
+def test_opus_mt_pair_gives_its_models_pieces(tmp_path, count):
+    """Pieces of source.spm, numbered by vocab.json."""
+    names = opus_mt(tmp_path)
     ids = {name: i for i, name in enumerate(names)}
-    (tmp_path / "vocab.json").write_text(json.dumps(ids))
+    source, target = (
+        sentencepiece.SentencePieceProcessor(model_file=str(tmp_path / f"{side}.spm"))
+        for side in ("source", "target")
+    )
     content, special = read_tokenizer(tmp_path)
     assert [names[i] for i in special] == ["</s>", "<unk>", ">>fra<<", "<pad>"]
     ours, theirs = load(content), load(read_target_tokenizer(tmp_path))
@@ -122,6 +132,25 @@ def test_opus_mt_pair_gives_transformers_ids(tmp_path, count):
         pieces = target.encode(text, out_type=str)
         kept = [piece for piece in pieces if piece in ids]
         assert theirs.decode([ids[p] for p in kept]).strip() == target.decode(kept).strip()
+
+
+@pytest.mark.reference
+@pytest.mark.filterwarnings("ignore:Recommended. pip install sacremoses")
+def test_opus_mt_pair_gives_transformers_ids(tmp_path):
+    """MarianTokenizer itself, on texts without its control tokens, which it finds anywhere."""
+    transformers = pytest.importorskip("transformers")
+    opus_mt(tmp_path)
+    reference = transformers.MarianTokenizer.from_pretrained(tmp_path)
+    content, special = read_tokenizer(tmp_path)
+    ours, theirs = load(content), load(read_target_tokenizer(tmp_path))
+    for text in lines(LONG, seed=3, controls=False):
+        # It strips what Python takes for spaces before SentencePiece sees the text.
+        found, expected = ours.encode(text).ids, reference(text)["input_ids"]
+        if found != expected:
+            assert_tie(content, found, expected)
+        plain = [i for i in found if i not in special]
+        expected = reference.decode(plain, clean_up_tokenization_spaces=False)
+        assert theirs.decode(plain).strip() == expected.strip()
 
 
 def test_a_folder_with_opus_mt_s_pair_becomes_a_bundle(translation_folder, tmp_path):
@@ -174,6 +203,25 @@ def byte_level_bpe() -> Tokenizer:
     return tokenizer
 
 
+def metaspace_bpe() -> Tokenizer:
+    """As NLLB's."""
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>", fuse_unk=True))
+    tokenizer.normalizer = normalizers.Sequence(
+        [normalizers.NFKC(), normalizers.Replace(Regex(" {2,}"), " ")]
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    tokenizer.decoder = decoders.Metaspace()
+    special = ["<s>", "<pad>", "</s>", "<unk>", "eng_Latn", "fra_Latn", "<mask>"]
+    trainer = trainers.BpeTrainer(
+        vocab_size=1200, special_tokens=special, limit_alphabet=150, show_progress=False
+    )
+    tokenizer.train_from_iterator(TRAINING, trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="eng_Latn $A </s>", special_tokens=[("eng_Latn", 4), ("</s>", 2)]
+    )
+    return tokenizer
+
+
 def unigram() -> Tokenizer:
     tokenizer = Tokenizer(models.Unigram())
     tokenizer.normalizer = normalizers.NFKC()
@@ -193,7 +241,7 @@ def unigram() -> Tokenizer:
 
 
 @pytest.mark.parametrize("count", COUNTS)
-@pytest.mark.parametrize("make", [wordpiece, byte_level_bpe, unigram])
+@pytest.mark.parametrize("make", [wordpiece, byte_level_bpe, metaspace_bpe, unigram])
 def test_a_bundle_s_tokenizer_gives_the_folder_s_ids(tmp_path, make, count):
     make().save(str(tmp_path / "tokenizer.json"))
     reference = Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
@@ -226,6 +274,9 @@ def test_damaged_sentencepiece_models_are_refused(tmp_path):
 
 
 def test_other_kinds_of_sentencepiece_models_are_refused(tmp_path):
-    train(tmp_path / "vocab.spm", model_type="bpe", **MARIAN)
-    with pytest.raises(ExportError, match="model_type is supported"):
+    train(tmp_path / "vocab.spm", model_type="word", **MARIAN)
+    with pytest.raises(ExportError, match=r"model_type is supported as 1 .Unigram. and 2 .BPE."):
+        SentencePieceModel.read(tmp_path / "vocab.spm")
+    train(tmp_path / "vocab.spm", model_type="bpe", user_defined_symbols=["dog"], **MARIAN)
+    with pytest.raises(ExportError, match=r"user defined.* it has 'dog'"):
         SentencePieceModel.read(tmp_path / "vocab.spm")

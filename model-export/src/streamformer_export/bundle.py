@@ -19,6 +19,7 @@ from tokenizers import Encoding, Tokenizer
 from streamformer_export import answers
 from streamformer_export.errors import ExportError
 from streamformer_export.native_marian import Shortlist, padded
+from streamformer_export.windows import CONTEXT, Window, windows
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -29,6 +30,9 @@ TARGET_TOKENIZER = "target_tokenizer.json"
 # Where a template has the text.
 TEXT = "{text}"
 SHORTLIST = "shortlist.bin"
+QUESTION_ANSWERING = "question-answering"
+# What a manifest that is silent means.
+CHARACTERS_PER_TOKEN = 16
 
 
 def to_json(content: Any) -> str:
@@ -156,6 +160,19 @@ class Bundle:
                 f"the limit is {self.max_tokens}. Shorten it, or raise --max-tokens."
             )
         return Cut(*([*v[:kept], *v[end:]] for v in (found.ids, found.type_ids)))
+
+    def readings(self, text: str, pair: str | None = None) -> list[Encoding | Cut | Window]:
+        """The rows that the operator runs for a text: one, or one for each window of a question's
+        context."""
+        if self.manifest["task"] != QUESTION_ANSWERING or pair is None:
+            return [self.encode(text, pair)]
+        per_token = self.manifest["limits"].get("max_characters_per_token", CHARACTERS_PER_TOKEN)
+        context = pair[: self.max_tokens * per_token * CONTEXT]
+        return windows(self._uncut_tokenizer.encode(self.prompt(text), context), self.max_tokens)
+
+    @cached_property
+    def _uncut_tokenizer(self) -> Tokenizer:
+        return Tokenizer.from_file(str(self.folder / self.manifest["tokenizer"]["file"]))
 
     def ids(self, text: str, pair: str | None = None, language: str | None = None) -> list[int]:
         """Token ids of a text, as `encode` reads it; `language` is that of the text, by default

@@ -31,12 +31,13 @@ def calibrate(
     generating model first answers it, and then reads its own answer; `language_id` is the first
     token of answers, if any.
     """
+    answers = _answers(model, rows, version, language_id)
     observer = Observer()
-    scorer = _session(model.build_scorer(observer).model(version))
+    scorer = model.build_scorer(observer).model(version).session()
     random = np.random.default_rng(0)
     kept: dict[str, list[np.ndarray]] = {name: [] for name in observer.seen}
     per_row = max(1, SAMPLES // len(rows))
-    for feed in _feeds(model, scorer, rows, version, types, language_id):
+    for feed in _feeds(model, scorer, rows, types, answers):
         outputs = scorer.run(list(observer.seen), feed)
         for name, output in zip(observer.seen, outputs, strict=True):
             values = output.reshape(-1)
@@ -59,11 +60,12 @@ def largest_half(
 
     Reads rows as `calibrate` does; refuses a model with values that float16 does not hold.
     """
+    answers = _answers(model, rows, version, language_id)
     scheme = half.Half()
     watched, places = half.extremes(model.build_scorer(scheme).model(version), scheme)
-    scorer = _session(watched)
+    scorer = watched.session()
     largest = 0.0
-    for feed in _feeds(model, scorer, rows, version, types, language_id):
+    for feed in _feeds(model, scorer, rows, types, answers):
         outputs = scorer.run(list(places), feed)
         for place, output in zip(places.values(), outputs, strict=True):
             half.refuse_overflow(place, float(output))
@@ -75,30 +77,40 @@ def _feeds(
     model: Model,
     scorer: onnxruntime.InferenceSession,
     rows: list[list[int]],
-    version: str,
     types: list[list[int]] | None,
-    language_id: int | None,
+    answers: list[np.ndarray],
 ) -> Iterator[dict[str, np.ndarray]]:
     """What a scorer reads, row by row: of a generating model, the text and its own answer."""
-    generator = None
-    if model.rules:
-        first = {Option.FORCED_BOS_TOKEN_ID} if language_id is not None else ()
-        graph = model.build(Scheme(), Options(frozenset(first)))
-        generator = _session(graph.model(version))
     names = {value.name for value in scorer.get_inputs()}
     for i, row in enumerate(tqdm(rows, desc="calibration", unit="text")):
-        feed = {"input_ids": np.array([row], np.int64)}
-        feed["attention_mask"] = np.ones_like(feed["input_ids"])
+        feed = _row(row)
         if "token_type_ids" in names:
             feed["token_type_ids"] = np.array([types[i] if types else [0] * len(row)], np.int64)
-        if generator:
-            answer = _answer(model, generator, feed, language_id)
-            if "decoder_input_ids" in names:
-                feed["decoder_input_ids"] = np.insert(answer[:, :-1], 0, model.rules.start_id, 1)
-            else:
-                feed["input_ids"] = np.concatenate([feed["input_ids"], answer], axis=1)
-                feed["attention_mask"] = np.ones_like(feed["input_ids"])
+        if "decoder_input_ids" in names:
+            feed["decoder_input_ids"] = np.insert(answers[i][:, :-1], 0, model.rules.start_id, 1)
+        elif answers:
+            feed |= _row([*row, *answers[i][0].tolist()])
         yield feed
+
+
+def _answers(
+    model: Model, rows: list[list[int]], version: str, language_id: int | None
+) -> list[np.ndarray]:
+    """What a generating model answers to each row, (1, time); none of another.
+
+    The session is gone before that of the scorer comes: a large model is in memory once.
+    """
+    if not model.rules:
+        return []
+    first = {Option.FORCED_BOS_TOKEN_ID} if language_id is not None else ()
+    generator = model.build(Scheme(), Options(frozenset(first))).model(version).session()
+    shown = tqdm(rows, desc="answers to calibrate on", unit="text")
+    return [_answer(model, generator, _row(row), language_id) for row in shown]
+
+
+def _row(ids: list[int]) -> dict[str, np.ndarray]:
+    row = np.array([ids], np.int64)
+    return {"input_ids": row, "attention_mask": np.ones_like(row)}
 
 
 def _answer(
@@ -131,11 +143,3 @@ def _answer(
         },
     )
     return sequences[0]
-
-
-def _session(model: object) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from streamformer_export import commands
+from streamformer_export import bundle_commands, commands
 from streamformer_export.training.settings import Precision
 
 app = typer.Typer(
@@ -19,6 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(commands.app)
+app.add_typer(bundle_commands.app)
 
 
 @app.callback()

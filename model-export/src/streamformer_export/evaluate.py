@@ -58,16 +58,23 @@ def evaluate(
         answers = runner.answers(rows, batch, beams, progress)
         seconds = time.perf_counter() - begin
         translations = [bundle.text(answer) for answer in answers]
-        figures = bleu(translations, data, f"{data.name}, beam {beams}")
+        measure = rouge if bundle.manifest["task"] == Task.SUMMARIZATION else bleu
+        figures = measure(translations, data, f"{data.name}, beam {beams}")
         return Result(variant, figures, seconds, len(rows))
     texts = data.inputs(bundle)
-    encodings = [bundle.encode(*text) for text in texts]
+    readings = [bundle.readings(*text) for text in texts]
     begin = time.perf_counter()
-    answers = runner.read(encodings, batch, progress)
+    found = iter(runner.read([row for rows in readings for row in rows], batch, progress))
+    answers = [_best([next(found) for _ in rows]) for rows in readings]
     seconds = time.perf_counter() - begin
     found = MEASURES[_kind(bundle)](answers, data, bundle)
     figures = {f"{name} ({data.name})": round(value, 4) for name, value in found.items()}
     return Result(variant, figures, seconds, len(texts))
+
+
+def _best(answers: list[Any]) -> Any:
+    """The answer to a text, which may have several windows: that with the highest score."""
+    return answers[0] if len(answers) == 1 else max(answers, key=lambda answer: answer.score)
 
 
 def _kind(bundle: Bundle) -> str:
@@ -200,6 +207,28 @@ def bleu(translations: list[str], data: DataSet, setting: str) -> dict[str, floa
         figures[f"BLEU, all references ({setting})"] = round(score.score, 2)
     figures["sacreBLEU signature"] = str(first.get_signature())
     return figures
+
+
+def rouge(summaries: list[str], data: DataSet, setting: str) -> dict[str, float | str]:
+    """ROUGE-1, -2 and -L (Lin 2004): F1 of stemmed words, pairs of words and longest common
+    sequences, in percent; of several references that with the best F1 counts."""
+    try:
+        from rouge_score.rouge_scorer import RougeScorer
+    except ModuleNotFoundError:
+        raise ExportError(
+            "Summaries are measured by ROUGE: rouge-score is not installed. "
+            "Run: pip install 'streamformer-export[rouge]'"
+        ) from None
+    kinds = {"rouge1": "ROUGE-1", "rouge2": "ROUGE-2", "rougeL": "ROUGE-L"}
+    scorer = RougeScorer(list(kinds), use_stemmer=True)
+    scores = [
+        scorer.score_multi(references, summary)
+        for references, summary in zip(data.references, summaries, strict=True)
+    ]
+    return {
+        f"{name} ({setting})": round(100 * float(np.mean([s[kind].fmeasure for s in scores])), 2)
+        for kind, name in kinds.items()
+    }
 
 
 def loss(result: Result, exact: Result) -> Result:

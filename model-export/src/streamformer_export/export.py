@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,11 +13,8 @@ from tokenizers import Encoding
 from tqdm import tqdm
 
 from streamformer_export import card, evaluate, golden, half, reference, schema, tokenizer
-from streamformer_export.answers import Aggregation
 from streamformer_export.bundle import (
     CARD,
-    FORMAT,
-    GOLDEN,
     SHORTLIST,
     TARGET_TOKENIZER,
     TEXT,
@@ -39,16 +34,21 @@ from streamformer_export.families import Model, Task, has_heads, read_model
 from streamformer_export.families.gpt2 import read_labels
 from streamformer_export.graph.builder import Value
 from streamformer_export.graph.heads import PoolingMode
-from streamformer_export.graph.options import Option, Options
-from streamformer_export.languages import Language, token_ids, with_language
+from streamformer_export.graph.model import data_file
+from streamformer_export.graph.options import Options
+from streamformer_export.languages import (
+    Language,
+    prefix_token,
+    token_ids,
+    with_language,
+    with_prefix,
+)
+from streamformer_export.manifest import VERSION, decoding_options, draft_manifest
 from streamformer_export.neighbours import BATCHES, influence
 from streamformer_export.quantize import Dynamic, Quantized, Range, Scheme, Static
+from streamformer_export.settings import Answers, Settings, Variant
 from streamformer_export.training.data import read_lines, sentence_key
-
-VERSION = "0.1.0"
-
-# What a manifest that is silent means.
-DEFAULT_PROBLEM = "single_label_classification"
+from streamformer_export.weights import reading_is_shown
 
 # More did not change the ranges that were chosen.
 CALIBRATION_TEXTS = 400
@@ -58,60 +58,6 @@ TYPES = {
     TensorProto.INT32: "int32",
     TensorProto.INT64: "int64",
 }
-
-
-class Variant(StrEnum):
-    """Graphs that can be built."""
-
-    FP32 = "fp32"
-    FP16 = "fp16"
-    INT8 = "int8"
-    INT8_FAST = "int8-fast"
-
-
-class Answers(StrEnum):
-    """Who answers the golden texts."""
-
-    AUTO = "auto"
-    TRANSFORMERS = "transformers"
-    GRAPH = "graph"
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Everything of a bundle that the model folder does not say."""
-
-    name: str
-    version: str = "1"
-    variants: tuple[Variant, ...] = (Variant.INT8,)
-    description: str = ""
-    # TAG, or TAG=TOKEN where a model is told its languages.
-    languages: tuple[str, ...] = ()
-    target_languages: tuple[str, ...] = ()
-    task: Task | None = None
-    template: str = ""
-    # Words that a model without a head scores behind its texts.
-    labels: tuple[str, ...] = ()
-    source: str = ""
-    license: str = ""
-    limitations: str = ""
-    command: str = ""
-    max_tokens: int | None = None
-    num_beams: int | None = None
-    length_penalty: float | None = None
-    max_new_tokens: int | None = None
-    max_length_factor: float = 2.0
-    max_length_offset: int = 16
-    options: frozenset[Option] = frozenset()
-    alignment_layer: int = -1
-    calibrate: tuple[str, ...] = ()
-    evaluate: tuple[str, ...] = ()
-    held_out: Path | None = None
-    golden_texts: Path | None = None
-    pooling: PoolingMode | None = None
-    normalize: bool | None = None
-    aggregation: Aggregation = Aggregation.SIMPLE
-    answers: Answers = Answers.AUTO
 
 
 def export(folder: Path, out: Path, settings: Settings, *, force: bool = False) -> Bundle:
@@ -131,17 +77,21 @@ def export(folder: Path, out: Path, settings: Settings, *, force: bool = False) 
     if told[0]:
         first, *_ = told[0].values()
         content, position = with_language(content, first, model.rules.end_id)
+    if model.family == "marian":
+        special_tokens = tokenizer.control_tokens(folder)
+        target = prefix_token(special_tokens, settings.target_languages)
+        content = with_prefix(content, *target) if target else content
     draft_folder = out.with_name(f".{out.name}.draft")
     shutil.rmtree(draft_folder, ignore_errors=True)
     draft_folder.mkdir(parents=True)
     try:
         (draft_folder / TOKENIZER).write_text(to_json(content), encoding="utf-8")
-        target = tokenizer.read_target_tokenizer(folder)
-        if target:
-            (draft_folder / TARGET_TOKENIZER).write_text(to_json(target), encoding="utf-8")
-        options = _options(model, settings)
-        manifest = _manifest(folder, model, settings, special)
-        if target:
+        decoder = tokenizer.read_target_tokenizer(folder)
+        if decoder:
+            (draft_folder / TARGET_TOKENIZER).write_text(to_json(decoder), encoding="utf-8")
+        options = decoding_options(model, settings)
+        manifest = draft_manifest(folder, model, settings, special)
+        if decoder:
             manifest["tokenizer"]["target_file"] = TARGET_TOKENIZER
         if told[0]:
             tokens = {"position": position, "ids": told[0]}
@@ -173,7 +123,9 @@ def export(folder: Path, out: Path, settings: Settings, *, force: bool = False) 
             _measure_influence(draft, calibration)
         _evaluate(draft, settings.variants, sets)
         for variant in extra:
-            (draft_folder / manifest["variants"].pop(variant)["file"]).unlink()
+            graph = draft_folder / manifest["variants"].pop(variant)["file"]
+            graph.unlink()
+            data_file(graph).unlink(missing_ok=True)
         (draft_folder / CARD).write_text(
             card.write(manifest, _made(model, settings, by)), encoding="utf-8"
         )
@@ -194,7 +146,8 @@ def _read(folder: Path, settings: Settings, content: dict[str, Any]) -> Model:
                 "A model without a head classifies by labels that follow a text: none was given. "
                 "Add --labels positive,negative and a --template."
             )
-        return read_model(folder, settings.pooling, settings.normalize, settings.task)
+        direction = _direction(settings)
+        return read_model(folder, settings.pooling, settings.normalize, settings.task, direction)
     if settings.task is not Task.TEXT_CLASSIFICATION or len(settings.labels) < 2:
         raise ExportError(
             "--labels are two or more, for --task text-classification by a model without a head: "
@@ -205,6 +158,17 @@ def _read(folder: Path, settings: Settings, content: dict[str, Any]) -> Model:
     template = settings.template or TEXT
     ids = {label: tokenizer.label_ids(words, label, template) for label in settings.labels}
     return read_labels(folder, ids)
+
+
+def _direction(settings: Settings) -> str | None:
+    """The languages of a translation, en_to_de, where their own settings are asked for."""
+    if settings.task is not Task.TRANSLATION or settings.template:
+        return None
+    tags = [
+        Language.parse(given[0]).tag if given else "?"
+        for given in (settings.languages, settings.target_languages)
+    ]
+    return "_to_".join(tags)
 
 
 def _languages(
@@ -224,20 +188,6 @@ def _languages(
         chosen = [Language.parse(one) for one in given] if named else []
         found.append(token_ids(chosen, tokenizer.control_tokens(folder)) if chosen else {})
     return found[0], found[1]
-
-
-def _options(model: Model, settings: Settings) -> Options:
-    """What was asked for, and what the model's own settings need."""
-    if model.defaults:
-        chosen = settings.options | model.defaults.options
-        if model.names_target_language:
-            chosen |= {Option.FORCED_BOS_TOKEN_ID}
-        return Options(chosen, settings.alignment_layer)
-    if settings.options:
-        raise ExportError(
-            f"--with is for models that generate: the task is {model.task}. Leave it out."
-        )
-    return Options()
 
 
 class _Calibration:
@@ -344,104 +294,6 @@ def tolerance(variant: Variant, apart: float, equal: float, texts: int) -> dict[
     }
 
 
-def _manifest(
-    folder: Path, model: Model, settings: Settings, special: Sequence[int]
-) -> dict[str, Any]:
-    longest = tokenizer.longest_input(folder, model.max_positions)
-    if model.task is Task.TEXT_GENERATION:
-        # Prompt and continuation share the positions.
-        longest = min(longest, model.max_positions - _longest_output(model, settings))
-    max_tokens = settings.max_tokens or longest
-    if max_tokens > model.max_positions:
-        raise ExportError(
-            f"A text has at most as many tokens as the model has positions, {model.max_positions}: "
-            f"--max-tokens is {max_tokens}. Lower it."
-        )
-    manifest: dict[str, Any] = {
-        "format": FORMAT,
-        "name": settings.name,
-        "version": settings.version,
-        "task": str(model.task),
-        "family": model.family,
-        "description": settings.description,
-        "languages": [Language.parse(one).tag for one in settings.languages],
-        "tokenizer": {
-            "file": TOKENIZER,
-            "pad_token_id": model.pad_token_id,
-            "special_token_ids": list(special),
-        },
-        "limits": {"max_tokens": max_tokens},
-        "default_variant": str(settings.variants[0]),
-        "variants": {},
-        "golden": GOLDEN,
-        "source": settings.source,
-        "license": settings.license,
-        "created_by": f"streamformer-export {VERSION}",
-    }
-    if model.task.generates:
-        manifest["target_languages"] = [
-            Language.parse(one).tag for one in settings.target_languages
-        ]
-        manifest["decoding"] = _decoding(model, settings, _options(model, settings))
-    template = settings.template or f"{model.defaults.prefix if model.defaults else ''}{TEXT}"
-    if template.count(TEXT) != 1:
-        raise ExportError(
-            f"A template has {TEXT} once, where the text goes: --template is {template!r}. Mend it."
-        )
-    if template != TEXT:
-        manifest["template"] = template
-    if model.labels:
-        manifest["labels"] = list(model.labels)
-    if model.problem_type not in ("", DEFAULT_PROBLEM):
-        manifest["problem_type"] = model.problem_type
-    if model.task is Task.TOKEN_CLASSIFICATION:
-        manifest["aggregation"] = str(settings.aggregation)
-    return manifest
-
-
-def _decoding(model: Model, settings: Settings, options: Options) -> dict[str, Any]:
-    defaults, rules = model.defaults, model.rules
-    assert defaults and rules
-    most = _longest_output(model, settings)
-    penalty = settings.length_penalty
-    decoding = {
-        "num_beams": settings.num_beams or defaults.num_beams,
-        "length_penalty": defaults.length_penalty if penalty is None else penalty,
-        "max_length_factor": settings.max_length_factor,
-        "max_length_offset": settings.max_length_offset,
-        "max_new_tokens": most,
-        "min_new_tokens": defaults.min_new_tokens,
-        "eos_token_id": rules.end_id,
-        **({"shortlist_file": SHORTLIST} if model.shortlist else {}),
-    }
-    if Option.REPETITION_PENALTY in options:
-        decoding["repetition_penalty"] = defaults.repetition_penalty
-    if Option.NO_REPEAT_NGRAM_SIZE in options:
-        decoding["no_repeat_ngram_size"] = defaults.no_repeat_ngram_size
-    if Option.SAMPLING in options:
-        decoding["temperature"] = defaults.temperature
-        decoding["top_k"] = defaults.top_k
-        decoding["top_p"] = defaults.top_p
-    return decoding
-
-
-def _longest_output(model: Model, settings: Settings) -> int:
-    """Tokens that a row may generate: those asked for, or the model's within its positions."""
-    read = 0
-    if model.task is Task.TEXT_GENERATION:
-        # What is generated stands behind the prompt.
-        read = settings.max_tokens or (1 if settings.max_new_tokens else model.max_positions // 2)
-    room = model.max_positions - read
-    most = settings.max_new_tokens or min(model.defaults.max_new_tokens, room)
-    if not 1 <= most <= room:
-        raise ExportError(
-            f"A text is generated within the model's {model.max_positions} positions, its prompt "
-            f"included: --max-new-tokens is {most}, --max-tokens {read or settings.max_tokens}. "
-            "Lower one."
-        )
-    return most
-
-
 def _write_graphs(
     folder: Path,
     model: Model,
@@ -459,19 +311,22 @@ def _write_graphs(
             name = f"largest value of {texts} texts, where float16 holds {half.LARGEST:g}"
             evaluation = {"evaluation": {name: round(largest, 1)}}
         scheme = _scheme(variant, model, calibration)
-        graph = model.build(scheme, options) if model.task.generates else model.build(scheme)
+        with reading_is_shown(f"building {variant}"):
+            graph = model.build(scheme, options) if model.task.generates else model.build(scheme)
         content = graph.model(VERSION)
+        values = ([_value(v) for v in graph.inputs], [_value(v) for v in graph.outputs])
+        # Each weight is let go when it is written.
+        del graph
         if isinstance(scheme, half.Half):
             content = half.converted(content, scheme)
         file = f"model.{variant}.onnx"
-        (folder / file).write_bytes(content.SerializeToString(deterministic=True))
+        content.write(folder / file)
         manifest["variants"][str(variant)] = {
             "file": file,
             "description": _description(scheme, model),
             "tolerance": {"score": 1.0, "equal_share": 0.0},
             **evaluation,
         }
-        values = ([_value(v) for v in graph.inputs], [_value(v) for v in graph.outputs])
     return values
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -114,19 +115,46 @@ class Defaults:
         return frozenset(option for option, asked in needed.items() if asked)
 
 
+def task_params(
+    params: Mapping[str, dict[str, Any]] | None, task: str, direction: str | None
+) -> dict[str, Any]:
+    """What task_specific_params has for a task, such as `translation_en_to_de` where its names tell
+    languages: `direction` is en_to_de, or None where nobody asks. Raises ExportError where such
+    settings are for other languages.
+    """
+    found = dict(params or {})
+    if task in found or direction is None:
+        return dict(found.get(task) or {})
+    known = [name for name in found if name.startswith(f"{task}_")]
+    wanted = f"{task}_{direction}"
+    if known and wanted not in known:
+        raise ExportError(
+            f"config.json has settings for {', '.join(known)}: {wanted!r} is none of them. Give "
+            "--language and --target-language of one, such as en and de, or a --template of your "
+            "own."
+        )
+    return dict(found.get(wanted) or {})
+
+
 def read_generation(
-    folder: Path, config: Config, vocabulary_size: int, task: str, *, prompted: bool = False
+    folder: Path,
+    config: Config,
+    vocabulary_size: int,
+    task: str,
+    *,
+    prompted: bool = False,
+    direction: str | None = None,
 ) -> tuple[Rules, Defaults]:
     """The fixed rules of a generating model, and the defaults of the rest.
 
     What config.json has for the task in task_specific_params goes before the general settings, as
-    in transformers' pipelines. A `prompted` model has no encoder and goes on with what it read.
-    Raises ExportError for a setting that the graph does not have.
+    in transformers' pipelines; `direction` as in `task_params`. A `prompted` model has no encoder
+    and goes on with what it read. Raises ExportError for a setting that the graph does not have.
     """
     path = folder / "generation_config.json"
     values = {key: config.take(key, None) for key in KEYS}
     found = read_json(path) if path.is_file() else values
-    for_task = dict((config.take("task_specific_params", None) or {}).get(task, {}))
+    for_task = task_params(config.take("task_specific_params", None), task, direction)
     prefix = for_task.pop("prefix", None) or config.take("prefix", None) or ""
     source = Config(
         {k: v for k, v in (found | for_task).items() if v is not None},
@@ -150,9 +178,10 @@ def read_generation(
         # A minimum would count the prompt, and the first token stands behind it.
         source.require("min_length", 0, None)
         source.require("forced_bos_token_id", None)
-        start = end
+        start, padding = end, end if padding is None else padding
+    if padding == end:
         # What is behind the end is told from the end itself by an id that no token has.
-        padding = vocabulary_size if padding in (None, end) else padding
+        padding = vocabulary_size
     if start is None or padding is None:
         raise ExportError(
             "An encoder-decoder has a decoder_start_token_id and a pad_token_id: "
@@ -211,6 +240,12 @@ def read_generation(
     )
     source.refuse_rest()
     return rules, defaults
+
+
+def input_padding(rules: Rules) -> int:
+    """What pads a batch of texts; where a model has no padding its end token serves, since nothing
+    sees it."""
+    return rules.end_id if rules.padding_id == rules.vocabulary_size else rules.padding_id
 
 
 def _sampling(source: Config) -> dict[str, float]:

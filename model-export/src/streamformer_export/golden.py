@@ -13,6 +13,7 @@ from streamformer_export.bundle import GOLDEN, TEXT, Bundle, Cut, Runner
 from streamformer_export.errors import ExportError
 from streamformer_export.families import Task
 from streamformer_export.graph.heads import Pooling
+from streamformer_export.languages import PREFIX
 
 # A text, and the one it is paired with.
 Text = tuple[str, str | None]
@@ -205,7 +206,10 @@ def reference_tokenizer(bundle: Bundle, folder: Path) -> Tokenizer:
     original = tokenizer.reference(folder)
     if bundle.template.endswith(TEXT):
         original.enable_truncation(bundle.max_tokens)
-    if "source_language_tokens" in bundle.manifest["tokenizer"]:
+    # What tells the languages is the bundle's own choice.
+    frame = bundle.tokenizer.encode("").tokens
+    prefixed = any(PREFIX.fullmatch(token) for token in frame)
+    if prefixed or "source_language_tokens" in bundle.manifest["tokenizer"]:
         original.post_processor = bundle.tokenizer.post_processor
     return original
 

@@ -15,6 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from streamformer_export.errors import ExportError
 from streamformer_export.graph.builder import Graph
+from streamformer_export.graph.model import OnnxModel, placeholder
 from streamformer_export.quantize import Narrow, Scheme, Table
 
 FLOAT, HALF = TensorProto.FLOAT, TensorProto.FLOAT16
@@ -75,25 +76,25 @@ class Half(Scheme):
         return x
 
 
-def converted(model: onnx.ModelProto, scheme: Half) -> onnx.ModelProto:
+def converted(model: OnnxModel, scheme: Half) -> OnnxModel:
     """The model that `scheme` built, in half precision; its inputs and outputs keep their types."""
-    scope = _Converter(scheme).convert(model.graph)
+    converter = _Converter(scheme, model.weights)
+    graph = converter.convert(model.proto.graph).graph()
     result = onnx.ModelProto()
-    result.CopyFrom(model)
-    result.graph.CopyFrom(scope.graph())
-    onnx.checker.check_model(result)
-    return result
+    result.CopyFrom(model.proto)
+    result.graph.CopyFrom(graph)
+    return OnnxModel(result, converter.weights)
 
 
-def extremes(model: onnx.ModelProto, scheme: Half) -> tuple[onnx.ModelProto, dict[str, str]]:
+def extremes(model: OnnxModel, scheme: Half) -> tuple[OnnxModel, dict[str, str]]:
     """The float32 model with the largest magnitude of each value that would be float16 as outputs.
 
     Returns it and, by output, where in the model the value arises.
     """
-    scope = _Converter(scheme).convert(model.graph)
-    made = {name: node for node in model.graph.node for name in node.output if name}
+    scope = _Converter(scheme, model.weights).convert(model.proto.graph)
+    made = {name: node for node in model.proto.graph.node for name in node.output if name}
     watched = onnx.ModelProto()
-    watched.CopyFrom(model)
+    watched.CopyFrom(model.proto)
     places = {}
     for name, node in made.items():
         if scope.types.get(name) != HALF and name not in scheme.ends:
@@ -108,8 +109,8 @@ def extremes(model: onnx.ModelProto, scheme: Half) -> tuple[onnx.ModelProto, dic
             ]
         )
         watched.graph.output.append(helper.make_tensor_value_info(output, FLOAT, []))
-        places[output] = _place(node, made, {t.name for t in model.graph.initializer})
-    return watched, places
+        places[output] = _place(node, made, {t.name for t in watched.graph.initializer})
+    return OnnxModel(watched, model.weights), places
 
 
 def _place(node: onnx.NodeProto, made: Mapping[str, onnx.NodeProto], weights: set[str]) -> str:
@@ -130,6 +131,7 @@ class _Scope:
     """One graph while it is converted; `types` has its values in float32 or float16."""
 
     source: onnx.GraphProto
+    weights: _Weights
     outer: _Scope | None = None
     types: dict[str, int] = field(default_factory=dict)
     constants: dict[str, onnx.TensorProto] = field(default_factory=dict)
@@ -184,16 +186,32 @@ class _Scope:
             if tensor.name not in self.constants or tensor.name in read:
                 result.initializer.append(tensor)
             if f"{tensor.name}.half" in read and tensor.name in self.constants:
-                result.initializer.append(_halved(tensor))
+                result.initializer.append(self.weights.halved(tensor))
         if "half.hidden" in read and self.outer is None:
             hidden = numpy_helper.from_array(np.array(HIDDEN, np.float32), "half.hidden")
             result.initializer.append(hidden)
         return result
 
 
+class _Weights(dict[str, np.ndarray]):
+    """The large tensors of a model, and those that were converted."""
+
+    def halved(self, tensor: onnx.TensorProto) -> onnx.TensorProto:
+        """The tensor in float16; refuses what float16 cannot hold."""
+        name = f"{tensor.name}.half"
+        if tensor.name not in self:
+            return numpy_helper.from_array(
+                _halved(tensor.name, numpy_helper.to_array(tensor)), name
+            )
+        if name not in self:
+            self[name] = _halved(tensor.name, self[tensor.name])
+        return placeholder(name, self[name])
+
+
 class _Converter:
-    def __init__(self, scheme: Half) -> None:
+    def __init__(self, scheme: Half, weights: Mapping[str, np.ndarray]) -> None:
         self._scheme = scheme
+        self.weights = _Weights(weights)
 
     def convert(
         self,
@@ -204,7 +222,7 @@ class _Converter:
     ) -> _Scope:
         """Converts a graph whose inputs and outputs have these types; None keeps the declared one,
         and an output that is no float."""
-        scope = _Scope(graph, outer)
+        scope = _Scope(graph, self.weights, outer)
         given = [*types] or [None] * len(graph.input)
         for value, type_ in zip(graph.input, given, strict=True):
             scope.inputs.append(_typed(value, type_))
@@ -328,11 +346,10 @@ class _Converter:
         scope.nodes.append(new)
 
 
-def _halved(tensor: onnx.TensorProto) -> onnx.TensorProto:
-    """The tensor in float16; refuses what float16 cannot hold."""
-    values = numpy_helper.to_array(tensor)
-    refuse_overflow(tensor.name, float(np.abs(values).max(initial=0)))
-    return numpy_helper.from_array(values.astype(np.float16), f"{tensor.name}.half")
+def _halved(name: str, values: np.ndarray) -> np.ndarray:
+    largest = max(float(values.max(initial=0)), -float(values.min(initial=0)))
+    refuse_overflow(name, largest)
+    return values.astype(np.float16)
 
 
 def refuse_overflow(place: str, largest: float) -> None:

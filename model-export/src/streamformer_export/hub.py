@@ -19,10 +19,6 @@ FILES = (
     "model.safetensors",
     "model-*-of-*.safetensors",
     "model.safetensors.index.json",
-    # The tokenizer of OPUS-MT.
-    "source.spm",
-    "target.spm",
-    "vocab.json",
 )
 
 

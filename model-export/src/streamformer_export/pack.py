@@ -18,6 +18,12 @@ KEPT = (
     "generation_config.json",
     "tokenizer.json",
     "tokenizer_config.json",
+    # Tokenizers in SentencePiece's form: of OPUS-MT, of fairseq's models, of T5 and ALBERT.
+    "source.spm",
+    "target.spm",
+    "vocab.json",
+    "sentencepiece.bpe.model",
+    "spiece.model",
     # Of sentence-transformers.
     "modules.json",
     "sentence_bert_config.json",

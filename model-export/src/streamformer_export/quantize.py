@@ -21,6 +21,9 @@ PAIR_LEVELS = 2 * WEIGHT_LEVELS + 2
 NEIGHBOURS = 4
 TABLE_LEVELS = 127
 
+# What is quantized at once of a matrix: the columns have nothing to do with each other.
+COLUMNS = 8192
+
 # Shares of the seen range that are tried as the quantized range.
 CLIPS = np.linspace(1.0, 0.3, 36)
 
@@ -270,6 +273,17 @@ def quantize_columns(
     A column of multiples of `steps` (out) keeps them exactly where two of them, times 255, still
     fit into 16 bits.
     """
+    values, scales = np.empty(weight.shape, np.int8), np.empty(weight.shape[1], np.float32)
+    for at in range(0, weight.shape[1], COLUMNS):
+        here = slice(at, at + COLUMNS)
+        part = None if steps is None else steps[here]
+        values[:, here], scales[here] = _quantize(weight[:, here], levels, part)
+    return values, scales
+
+
+def _quantize(
+    weight: np.ndarray, levels: int, steps: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
     scales = np.abs(weight).max(axis=0) / levels
     if steps is not None:
         whole = np.abs(np.rint(weight / steps))

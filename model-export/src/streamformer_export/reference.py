@@ -47,11 +47,19 @@ def load(folder: Path, bundle: Bundle) -> Any:
     if bundle.generates:
         # Each row has its own limit.
         model.generation_config.max_length = None
-        specific = getattr(model.config, "task_specific_params", None) or {}
-        for key, value in specific.get(bundle.manifest["task"], {}).items():
+        for key, value in _task_params(model.config, bundle).items():
             if key not in ("prefix", "max_length"):
                 setattr(model.generation_config, key, value)
     return model.eval()
+
+
+def _task_params(config: Any, bundle: Bundle) -> dict[str, Any]:
+    """The settings of the task that the bundle was exported with."""
+    manifest, params = bundle.manifest, getattr(config, "task_specific_params", None) or {}
+    tags = [manifest.get(key) for key in ("languages", "target_languages")]
+    direction = "_to_".join(found[0] for found in tags) if all(tags) else None
+    named = f"{manifest['task']}_{direction}"
+    return params.get(manifest["task"]) or params.get(named) or {}
 
 
 def outputs(

@@ -31,7 +31,7 @@ NORMALIZER_PREFIX, NORMALIZER_SQUEEZE, NORMALIZER_ESCAPE = 3, 4, 5
 NFKC_RULES = ("nmt_nfkc", "nfkc", "nmt_nfkc_cf", "nfkc_cf")
 FOLDING_RULES = ("nmt_nfkc_cf", "nfkc_cf")
 
-UNIGRAM = 1
+UNIGRAM, BPE = 1, 2
 
 
 class Kind(IntEnum):
@@ -60,7 +60,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class SentencePieceModel:
-    """A Unigram model: its pieces in the order of their ids, and how it normalizes a text."""
+    """A Unigram or BPE model: its pieces in the order of their ids, and how it normalizes."""
 
     pieces: tuple[Piece, ...]
     byte_fallback: bool
@@ -68,10 +68,11 @@ class SentencePieceModel:
     rule: str
     add_prefix: bool
     squeeze_spaces: bool
+    bpe: bool = False
 
     @staticmethod
     def read(path: Path) -> SentencePieceModel:
-        """Reads a model file; raises ExportError for what a Unigram tokenizer cannot do."""
+        """Reads a model file; raises ExportError for what a tokenizer.json cannot do."""
         try:
             model = list(_fields(path.read_bytes()))
             pieces = tuple(_piece(value) for field, value in model if field == MODEL_PIECE)
@@ -83,8 +84,19 @@ class SentencePieceModel:
             raise ExportError(
                 f"A SentencePiece model is a protobuf file: {path} is not ({error}). Copy it again."
             ) from None
+        kind = trainer.get(TRAINER_TYPE, UNIGRAM)
+        if kind not in (UNIGRAM, BPE):
+            raise ExportError(
+                f"{path.name}: model_type is supported as {UNIGRAM} (Unigram) and {BPE} (BPE): it "
+                f"is {kind}. Train a model of these types."
+            )
+        if kind == BPE and any(piece.kind is Kind.USER_DEFINED for piece in pieces):
+            named = next(piece.text for piece in pieces if piece.kind is Kind.USER_DEFINED)
+            raise ExportError(
+                f"{path.name}: a BPE model has no pieces that its user defined, which no merge "
+                f"makes: it has {named!r}. Train it without them."
+            )
         for what, wanted, seen in (
-            ("model_type", UNIGRAM, trainer.get(TRAINER_TYPE, UNIGRAM)),
             ("treat_whitespace_as_suffix", 0, trainer.get(TRAINER_SUFFIX, 0)),
             ("escape_whitespaces", 1, normalizer.get(NORMALIZER_ESCAPE, 1)),
             ("denormalizer's precompiled_charsmap", b"", denormalizer.get(NORMALIZER_MAP, b"")),
@@ -92,7 +104,7 @@ class SentencePieceModel:
             if seen != wanted:
                 raise ExportError(
                     f"{path.name}: {what} is supported as {wanted!r}: it is {str(seen)[:40]}. "
-                    "Train a Unigram model with the default settings."
+                    "Train a model with the default settings."
                 )
         if not any(piece.kind is Kind.UNKNOWN for piece in pieces):
             raise ExportError(
@@ -105,6 +117,7 @@ class SentencePieceModel:
             rule=normalizer.get(NORMALIZER_NAME, b"").decode(),
             add_prefix=bool(normalizer.get(NORMALIZER_PREFIX, 1)),
             squeeze_spaces=bool(normalizer.get(NORMALIZER_SQUEEZE, 1)),
+            bpe=kind == BPE,
         )
 
 
@@ -151,8 +164,9 @@ def tokenizer_json(
     model: SentencePieceModel,
     vocabulary: Sequence[str] | None = None,
     foreign: Collection[str] = (),
+    end: str = END,
 ) -> dict[str, Any]:
-    """The model as tokenizer.json, which ends every text with </s>.
+    """The model as tokenizer.json, which ends every text with `end`.
 
     `vocabulary` are the pieces in the order of their ids where another file numbers them, those
     that only the target has (`foreign`) among them; the model's own order is the default. Pieces
@@ -162,9 +176,9 @@ def tokenizer_json(
     known = {piece.text: piece for piece in model.pieces}
     names = list(known) if vocabulary is None else list(vocabulary)
     unknown = next(piece.text for piece in model.pieces if piece.kind is Kind.UNKNOWN)
-    if unknown not in names or END not in names:
+    if unknown not in names or end not in names:
         raise ExportError(
-            f"The vocabulary has {unknown} and {END}: one is missing. "
+            f"The vocabulary has {unknown} and {end}: one is missing. "
             "Take the vocabulary that belongs to the model."
         )
     scored, special = [], []
@@ -176,7 +190,7 @@ def tokenizer_json(
         scored.append([f" {name}", 0.0])
         if name not in foreign and (piece is None or piece.kind is not Kind.UNUSED):
             special.append(id_)
-    return {
+    content = {
         "version": "1.0",
         "truncation": None,
         "padding": None,
@@ -188,12 +202,7 @@ def tokenizer_json(
             "prepend_scheme": "never",
             "split": True,
         },
-        "post_processor": {
-            "type": "TemplateProcessing",
-            "single": [_sequence("A"), _special(END)],
-            "pair": [_sequence("A"), _sequence("B"), _special(END)],
-            "special_tokens": {END: {"id": END, "ids": [names.index(END)], "tokens": [END]}},
-        },
+        "post_processor": None,
         "decoder": _decoder(model),
         "model": {
             "type": "Unigram",
@@ -202,13 +211,78 @@ def tokenizer_json(
             "byte_fallback": model.byte_fallback,
         },
     }
+    if model.bpe:
+        content["model"] = _bpe(model, names, unknown)
+    return framed(content, names, f"A {end}", f"A B {end}")
+
+
+def framed(content: dict[str, Any], names: Sequence[str], single: str, pair: str) -> dict[str, Any]:
+    """A tokenizer.json that frames a text, and a pair, so: `[CLS] A [SEP] B:1 [SEP]:1`.
+
+    A and B are the texts, the rest are control tokens among `names`; :1 is a token type.
+    """
+    ids: dict[str, Any] = {}
+
+    def item(word: str) -> dict[str, Any]:
+        name, _, type_id = word.partition(":")
+        if name in ("A", "B"):
+            return {"Sequence": {"id": name, "type_id": int(type_id or 0)}}
+        ids[name] = {"id": name, "ids": [names.index(name)], "tokens": [name]}
+        return {"SpecialToken": {"id": name, "type_id": int(type_id or 0)}}
+
+    content["post_processor"] = {
+        "type": "TemplateProcessing",
+        "single": [item(word) for word in single.split()],
+        "pair": [item(word) for word in pair.split()],
+        "special_tokens": ids,
+    }
+    return content
+
+
+def _bpe(model: SentencePieceModel, names: Sequence[str], unknown: str) -> dict[str, Any]:
+    """The model of a tokenizer.json that merges as SentencePiece does: the better score first.
+
+    A character that the vocabulary lacks is unknown; a piece that others are made of, or that is
+    made of others, has to be there.
+    """
+    ids = {name: id_ for id_, name in enumerate(names)}
+    scores = {p.text: p.score for p in model.pieces if p.kind is Kind.NORMAL}
+    merges = [
+        (-score, i, at, text)
+        for i, (text, score) in enumerate(scores.items())
+        for at in range(1, len(text))
+        if text[:at] in scores and text[at:] in scores
+    ]
+    made = {part for _, _, at, text in merges for part in (text, text[:at], text[at:])}
+    if made - ids.keys():
+        raise ExportError(
+            f"The vocabulary has every piece that a BPE model merges: {min(made - ids.keys())!r} "
+            "is missing. Take the vocabulary that belongs to the model."
+        )
+    return {
+        "type": "BPE",
+        "dropout": None,
+        "unk_token": unknown,
+        "continuing_subword_prefix": None,
+        "end_of_word_suffix": None,
+        "fuse_unk": True,
+        "byte_fallback": model.byte_fallback,
+        "ignore_merges": False,
+        "vocab": ids,
+        "merges": [[text[:at], text[at:]] for _, _, at, text in sorted(merges)],
+    }
 
 
 def decoder_json(model: SentencePieceModel, vocabulary: Sequence[str]) -> dict[str, Any]:
     """A tokenizer.json that only turns ids into text: every piece has its own spelling."""
     content = tokenizer_json(model, vocabulary)
     content["added_tokens"] = []
-    content["model"]["vocab"] = [[name, 0.0] for name in vocabulary]
+    content["model"] = {
+        "type": "Unigram",
+        "unk_id": content["model"].get("unk_id", 0),
+        "vocab": [[name, 0.0] for name in vocabulary],
+        "byte_fallback": model.byte_fallback,
+    }
     return content
 
 
@@ -257,11 +331,3 @@ def _added(id_: int, content: str) -> dict[str, Any]:
         "normalized": False,
         "special": True,
     }
-
-
-def _sequence(name: str) -> dict[str, Any]:
-    return {"Sequence": {"id": name, "type_id": 0}}
-
-
-def _special(token: str) -> dict[str, Any]:
-    return {"SpecialToken": {"id": token, "type_id": 0}}

@@ -9,7 +9,7 @@ from typing import Any
 
 from tokenizers import Encoding, Tokenizer
 
-from streamformer_export import native_marian
+from streamformer_export import native_marian, sentencepiece_folder
 from streamformer_export.errors import ExportError
 from streamformer_export.sentencepiece_model import (
     SPELLED,
@@ -60,35 +60,28 @@ def _content(folder: Path) -> dict[str, Any]:
     if vocabulary is not None:
         return tokenizer_json(SentencePieceModel.read(vocabulary))
     if not _is_pair(folder):
+        if not (folder / "tokenizer.json").is_file() and sentencepiece_folder.has_model(folder):
+            return sentencepiece_folder.read(folder)
         return read_json(folder / "tokenizer.json")
     source, target = (SentencePieceModel.read(folder / name) for name in PAIR)
     foreign = {piece.text for piece in target.pieces if piece.kind in SPELLED}
-    return tokenizer_json(source, _pair_vocabulary(folder), foreign)
+    return tokenizer_json(source, sentencepiece_folder.numbered(folder / PAIR_VOCABULARY), foreign)
 
 
 def read_target_tokenizer(folder: Path) -> dict[str, Any] | None:
     """The tokenizer.json that turns generated ids into text, where it is another one."""
     if native_marian.find_vocabulary(folder) is not None or not _is_pair(folder):
         return None
-    return decoder_json(SentencePieceModel.read(folder / PAIR[1]), _pair_vocabulary(folder))
+    return decoder_json(
+        SentencePieceModel.read(folder / PAIR[1]),
+        sentencepiece_folder.numbered(folder / PAIR_VOCABULARY),
+    )
 
 
 def _is_pair(folder: Path) -> bool:
     """Whether a folder has OPUS-MT's SentencePiece models and no tokenizer.json."""
     files = (*PAIR, PAIR_VOCABULARY)
     return not (folder / "tokenizer.json").is_file() and all((folder / f).is_file() for f in files)
-
-
-def _pair_vocabulary(folder: Path) -> list[str]:
-    """The pieces of both models in the order of their ids."""
-    ids = read_json(folder / PAIR_VOCABULARY)
-    names = sorted(ids, key=ids.__getitem__)
-    if [ids[name] for name in names] != list(range(len(names))):
-        raise ExportError(
-            f"The ids of {PAIR_VOCABULARY} count up from 0, one for each piece: those of {folder} "
-            "do not. Restore the file."
-        )
-    return names
 
 
 def control_tokens(folder: Path) -> dict[str, int]:

@@ -10,11 +10,11 @@ from pathlib import Path
 from streamformer_export import golden, reference, schema, tokenizer
 from streamformer_export.bundle import Bundle, Runner
 from streamformer_export.errors import ExportError
-from streamformer_export.export import Variant
 from streamformer_export.families import Task
 from streamformer_export.families.pooling import read_pooling
 from streamformer_export.graph.heads import Pooling, PoolingMode
 from streamformer_export.neighbours import influence, largest_difference
+from streamformer_export.settings import Variant
 
 # Float sums may round differently in another shape; a probability may move by this much.
 ROUNDING = 1e-4

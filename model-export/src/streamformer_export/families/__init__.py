@@ -95,12 +95,14 @@ def read_model(
     pooling: PoolingMode | None = None,
     normalize: bool | None = None,
     task: Task | None = None,
+    direction: str | None = None,
 ) -> Model:
     """Reads a Hugging Face folder, or a Marian student's; raises ExportError for what is not
     supported.
 
     `pooling` and `normalize` say how an encoder without a head embeds; by default the folder does.
-    `task` is one of the family's tasks, where its configuration leaves several open.
+    `task` is one of the family's tasks, where its configuration leaves several open. `direction`
+    names the languages of a translation where settings of their own may be there, as en_to_de.
     """
     if native_marian.find_model(folder):
         return import_module(f"{__name__}.marian_student").read(folder)
@@ -119,6 +121,8 @@ def read_model(
         )
     if model_type in ENCODERS:
         return module.read(folder, pooling, normalize)
+    if direction is not None and FAMILIES[model_type] == "t5":
+        return module.read(folder, task or Task.TRANSLATION, direction)
     return module.read(folder, task) if task else module.read(folder)
 
 

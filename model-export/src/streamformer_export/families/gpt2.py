@@ -22,7 +22,7 @@ from streamformer_export.families.seq2seq import (
     Stream,
     causal,
 )
-from streamformer_export.generation import Defaults, read_generation
+from streamformer_export.generation import Defaults, input_padding, read_generation
 from streamformer_export.graph import decode
 from streamformer_export.graph.builder import FLOAT, INT64, Graph
 from streamformer_export.graph.layers import ACTIVATIONS, HIDDEN, attention
@@ -58,12 +58,12 @@ TASKS = (Task.TEXT_GENERATION, Task.TEXT_CLASSIFICATION)
 
 
 def read(folder: Path, task: Task = Task.TEXT_GENERATION) -> Model:
-    shape, graphs, max_positions, (rules, defaults) = _read(folder, task)
+    _, graphs, max_positions, (rules, defaults) = _read(folder, task)
     return Model(
         family="gpt2",
         task=task,
         max_positions=max_positions,
-        pad_token_id=_padding(rules, shape),
+        pad_token_id=input_padding(rules),
         rules=rules,
         defaults=defaults,
         build=lambda scheme, options=NO_OPTIONS: graphs(scheme).build(rules, options),
@@ -74,23 +74,18 @@ def read(folder: Path, task: Task = Task.TEXT_GENERATION) -> Model:
 def read_labels(folder: Path, labels: Mapping[str, Sequence[int]]) -> Model:
     """A classifier: the score of a label is how likely its tokens are to follow the text."""
     task = Task.TEXT_CLASSIFICATION
-    shape, graphs, max_positions, (rules, _) = _read(folder, task)
+    _, graphs, max_positions, (rules, _) = _read(folder, task)
     longest = max(map(len, labels.values()))
     return Model(
         family="gpt2",
         task=task,
         # A label is read behind the text.
         max_positions=max_positions - longest + 1,
-        pad_token_id=_padding(rules, shape),
+        pad_token_id=input_padding(rules),
         labels=tuple(labels),
         build=lambda scheme: graphs(scheme).build_labels(list(labels.values())),
         build_scorer=lambda scheme: graphs(scheme).build_scorer(),
     )
-
-
-def _padding(rules: decode.Rules, shape: Shape) -> int:
-    """Where a model has no padding its end token serves: nothing sees it."""
-    return rules.end_id if rules.padding_id == shape.vocabulary else rules.padding_id
 
 
 def _read(

@@ -14,7 +14,7 @@ import numpy as np
 
 from streamformer_export.errors import ExportError
 from streamformer_export.families import Model, Task
-from streamformer_export.generation import Defaults
+from streamformer_export.generation import Defaults, input_padding
 from streamformer_export.graph import decode
 from streamformer_export.graph.builder import FLOAT, INT32, INT64, Graph
 from streamformer_export.graph.layers import (
@@ -420,7 +420,7 @@ def encoder_decoder(
         family=family,
         task=task,
         max_positions=max_positions,
-        pad_token_id=rules.padding_id,
+        pad_token_id=input_padding(rules),
         rules=rules,
         defaults=defaults,
         build=lambda scheme, options=NO_OPTIONS: graphs(scheme).build(rules, options),

@@ -38,7 +38,11 @@ IGNORED_KEYS = (
 TASKS = TEXT_TO_TEXT
 
 
-def read(folder: Path, task: Task = Task.TEXT2TEXT_GENERATION) -> Model:
+def read(
+    folder: Path, task: Task = Task.TEXT2TEXT_GENERATION, direction: str | None = None
+) -> Model:
+    """The model of a folder; the published ones have a prefix for each `direction` of translation,
+    such as en_to_de."""
     config = Config(read_json(folder / "config.json"), "config.json")
     config.require("model_type", *CLASSES)
     family = config.take("model_type")
@@ -72,7 +76,7 @@ def read(folder: Path, task: Task = Task.TEXT2TEXT_GENERATION) -> Model:
     farthest = config.take("relative_attention_max_distance", 128)
     # What the model was trained on; distances have no end.
     positions = config.take("n_positions", 512)
-    generation = read_generation(folder, config, shape.vocabulary, task)
+    generation = read_generation(folder, config, shape.vocabulary, task, direction=direction)
     config.ignore(IGNORED_KEYS)
     config.refuse_rest()
     weights = Weights(folder)

@@ -10,6 +10,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from streamformer_export.graph.model import SMALL_BYTES, OnnxModel, placeholder
+
 # Read by ONNX Runtime 1.28, the version the operator runs.
 OPSET = 21
 IR_VERSION = 10
@@ -59,7 +61,6 @@ class Graph:
     def __init__(self, name: str, parent: Graph | None = None) -> None:
         self.name = name
         self.parent = parent
-        self.root: Graph = parent.root if parent else self
         self.nodes: list[onnx.NodeProto] = []
         self.inputs: list[Value] = []
         self.outputs: list[Value] = []
@@ -67,7 +68,13 @@ class Graph:
         self._initializers: dict[str, onnx.TensorProto] = {}
         if parent is None:
             self._constants: dict[tuple[str, tuple[int, ...], bytes], str] = {}
+            self._weights: dict[str, np.ndarray] = {}
             self._count = 0
+
+    @property
+    def root(self) -> Graph:
+        """The outermost graph."""
+        return self.parent.root if self.parent else self
 
     def input(self, name: str, type: int, shape: Sequence[str | int | None]) -> str:
         self.inputs.append(Value(name, type, tuple(shape)))
@@ -79,12 +86,20 @@ class Graph:
         self.outputs.append(Value(name, type, tuple(shape)))
 
     def weight(self, name: str, array: np.ndarray) -> str:
-        """A tensor of the model, stored once in this graph."""
+        """A tensor of the model, stored once in this graph; a large one is read when it is
+        written."""
         if self.parent is not None:
             name = f"{self.name}/{name}"
-        if name not in self._initializers:
+        if name in self._initializers:
+            return name
+        if array.nbytes < SMALL_BYTES:
             # Not ascontiguousarray: it would give a 0-d array an axis.
             self._initializers[name] = numpy_helper.from_array(np.array(array, order="C"), name)
+        elif name in self.root._weights:
+            raise AssertionError(f"two graphs have a tensor {name}: this is a bug")
+        else:
+            self._initializers[name] = placeholder(name, array)
+            self.root._weights[name] = array
         return name
 
     def shared(self, name: str, array: np.ndarray) -> str:
@@ -225,10 +240,11 @@ class Graph:
         constants = set(self.root._constants.values())
         for name in self._initializers.keys() - weights - needed - constants:
             del self._initializers[name]
+            self.root._weights.pop(name, None)
 
-    def model(self, producer_version: str) -> onnx.ModelProto:
-        """The finished, checked model; the same calls give the same bytes."""
-        model = helper.make_model(
+    def model(self, producer_version: str) -> OnnxModel:
+        """The finished model; the same calls give the same."""
+        proto = helper.make_model(
             self._proto(),
             producer_name="streamformer-export",
             producer_version=producer_version,
@@ -238,8 +254,7 @@ class Graph:
                 helper.make_opsetid(CONTRIB_DOMAIN, 1),
             ],
         )
-        onnx.checker.check_model(model)
-        return model
+        return OnnxModel(proto, self.root._weights)
 
     def _proto(self) -> onnx.GraphProto:
         return helper.make_graph(

@@ -175,6 +175,8 @@ def _alignments(
     before = g.op("Slice", sequences, g.ints(0), g.ints(-1), g.ints(2))
     rows = g.op("Concat", g.ints(-1), time, axis=0)
     answers = g.op("Reshape", g.op("Concat", start, before, axis=2), rows)
+    if rules.padding_id >= rules.vocabulary_size:
+        answers = g.op("Min", answers, g.int(rules.vocabulary_size - 1))
     order = g.op("Range", g.int(0), g.op("Squeeze", time), g.int(1))
     # Each hypothesis is a row of its own here.
     row = g.op("Range", g.int(0), g.op("Squeeze", batch), g.int(1))

@@ -12,7 +12,8 @@ class Revealed(NamedTuple):
     """The outputs of one model's attention, by layer.
 
     For one row and one beam: `encoder` (1, heads, queries, keys); `decoder` and `cross`, by step,
-    (1, steps, 1, heads, 1, keys), where the keys of `decoder` are padded to max_new_tokens.
+    (1, steps, 1, heads, 1, keys), where the keys of `decoder` are those before the first step, if
+    any, those of the steps, and zeros.
     """
 
     encoder: list[str]
@@ -20,16 +21,17 @@ class Revealed(NamedTuple):
     cross: list[str]
 
 
-def reveal(model: onnx.ModelProto) -> Revealed:
+def reveal(model: onnx.ModelProto, room: int = 0) -> Revealed:
     """Adds the probabilities of every attention as outputs of the graph.
 
-    A step's are scan outputs of the loops around it: the outer one runs once where there is one
+    `room` is what a cache may have before the first step, beyond the length of the input. What a
+    step gives are scan outputs of the loops around it: the outer one runs once where there is one
     row.
     """
     found = Revealed([], [], [])
     for node in list(model.graph.node):
         if node.op_type == "Loop":
-            _reveal_steps(model.graph, node, found)
+            _reveal_steps(model.graph, node, found, room)
             # What follows reads the answer once more, for alignments.
             break
         if node.op_type == "MultiHeadAttention":
@@ -39,7 +41,9 @@ def reveal(model: onnx.ModelProto) -> Revealed:
     return found
 
 
-def _reveal_steps(graph: onnx.GraphProto, outer: onnx.NodeProto, found: Revealed) -> None:
+def _reveal_steps(
+    graph: onnx.GraphProto, outer: onnx.NodeProto, found: Revealed, room: int
+) -> None:
     rows = _body(outer)
     (inner,) = (node for node in rows.node if node.op_type == "Loop")
     steps = _body(inner)
@@ -50,7 +54,7 @@ def _reveal_steps(graph: onnx.GraphProto, outer: onnx.NodeProto, found: Revealed
         names = found.decoder if grows else found.cross
         name = _probabilities(steps, node, f"{'decoder' if grows else 'cross'} {len(names)}")
         if grows:
-            name = _padded(steps, name)
+            name = _padded(steps, name, room)
         steps.output.append(_value(name, 4))
         inner.output.append(f"{name} by step")
         rows.output.append(_value(f"{name} by step", 5))
@@ -74,12 +78,16 @@ def _probabilities(graph: onnx.GraphProto, node: onnx.NodeProto, name: str) -> s
     return name
 
 
-def _padded(graph: onnx.GraphProto, name: str) -> str:
+def _padded(graph: onnx.GraphProto, name: str, room: int) -> str:
     """Zeros for the keys that are still to come: a scan's values have one shape."""
     nodes = [
         ("Constant", [], "axis", {"value_ints": [3]}),
         ("Shape", [name], "keys", {"start": 3}),
-        ("ReduceMax", ["max_new_tokens"], "most", {}),
+        ("ReduceMax", ["max_new_tokens"], "steps", {}),
+        ("Shape", ["input_ids"], "source", {"start": 1}),
+        ("Constant", [], "room", {"value_ints": [room]}),
+        ("Add", [f"{name} steps", f"{name} source"], "both", {}),
+        ("Add", [f"{name} both", f"{name} room"], "most", {}),
         ("Sub", [f"{name} most", f"{name} keys"], "more", {}),
         ("Constant", [], "none", {"value_ints": [0]}),
         ("Concat", [f"{name} none", f"{name} more"], "pads", {"axis": 0}),

@@ -34,6 +34,9 @@ public final class Bundle {
                     + " 'streamformer-export export'";
     private static final String MANIFEST = "manifest.json";
 
+    /** What the file of weights beside a graph has behind the graph's name. */
+    private static final String WEIGHTS = ".data";
+
     private static final JsonMapper JSON =
             JsonMapper.builder()
                     .propertyNamingStrategy(PropertyNamingStrategies.SNAKE_CASE)
@@ -232,6 +235,16 @@ public final class Bundle {
                 throw new BundleException(
                         "the SHA-256 of " + name + " is " + entry.getValue(), actual, COPY_AGAIN);
             }
+        }
+        manifest.variants().values().forEach(this::verifyWeightsListed);
+    }
+
+    /** Weights beside a graph, which ONNX Runtime would read without anybody's leave. */
+    private void verifyWeightsListed(Manifest.Variant variant) {
+        String name = variant.file() + WEIGHTS;
+        if (Files.exists(folder.resolve(name)) && !manifest.files().containsKey(name)) {
+            throw new BundleException(
+                    "files has the SHA-256 of every file", "none for " + name, EXPORT_AGAIN);
         }
     }
 

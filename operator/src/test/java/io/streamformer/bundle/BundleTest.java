@@ -75,6 +75,36 @@ class BundleTest {
     }
 
     @Test
+    void holdsWeightsBesideAGraphAgainstTheirHash() throws IOException {
+        Bundle bundle = Bundle.read(TestBundle.resource(TestBundle.LARGE));
+        assertThat(bundle.manifest().files())
+                .containsKeys("model.int8.onnx.data", "model.fp32.onnx.data");
+
+        TestBundle copy = TestBundle.copyOf(TestBundle.LARGE, temp);
+        Path weights = copy.folder().resolve("model.int8.onnx.data");
+        byte[] content = Files.readAllBytes(weights);
+        content[content.length / 2] ^= 1;
+        Files.write(weights, content);
+
+        assertRefused(copy.folder(), "the SHA-256 of model.int8.onnx.data is ", "");
+    }
+
+    @Test
+    void refusesWeightsBesideAGraphThatNobodyListed() {
+        TestBundle copy =
+                TestBundle.copyOf(TestBundle.LARGE, temp)
+                        .manifest(
+                                manifest ->
+                                        ((ObjectNode) manifest.get("files"))
+                                                .remove("model.fp32.onnx.data"));
+
+        assertRefused(
+                copy.folder(),
+                "files has the SHA-256 of every file",
+                "none for model.fp32.onnx.data");
+    }
+
+    @Test
     void refusesASymbolicLink() throws IOException {
         TestBundle bundle = copy();
         Path file = bundle.folder().resolve("README.md");

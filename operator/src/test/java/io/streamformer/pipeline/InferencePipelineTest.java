@@ -65,6 +65,19 @@ class InferencePipelineTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"fp32", "int8"})
+    void weightsBesideAGraphAreThoseInsideIt(String variant) throws Exception {
+        PipelineOptions options = CPU.toBuilder().variant(variant).build();
+        try (InferencePipeline inside = InferencePipeline.acquire(SENTIMENT, options);
+                InferencePipeline beside =
+                        InferencePipeline.acquire(TestBundle.resource(TestBundle.LARGE), options)) {
+            for (GoldenText golden : beside.bundle().goldenTexts()) {
+                assertSame(answer(inside, golden.text()), answer(beside, golden.text()));
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"fp32", "int8"})
     void translates(String variant) throws Exception {
         try (InferencePipeline pipeline =
                 InferencePipeline.acquire(TRANSLATION, CPU.toBuilder().variant(variant).build())) {

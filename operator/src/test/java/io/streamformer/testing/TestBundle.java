@@ -21,6 +21,9 @@ public final class TestBundle {
     public static final String SENTIMENT = "tiny-sentiment";
     public static final String TRANSLATION = "tiny-translation";
 
+    /** {@link #SENTIMENT} with its weights in files beside the graphs. */
+    public static final String LARGE = "tiny-large";
+
     private static final ObjectMapper JSON = new ObjectMapper();
 
     private final Path folder;
