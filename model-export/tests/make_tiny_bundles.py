@@ -6,7 +6,8 @@ writes OUT/tiny-* as model folders and OUT/bundles/tiny-* as bundles with the va
 int8; tiny-options is tiny-translation with every option of decoding, tiny-large is tiny-sentiment
 with its weights beside the graphs, as those of a model beyond 2 GB lie. It needs torch and
 transformers, whose answers it stores: golden.jsonl in the bundles, answers.json in the model
-folders. The results lie in tests/models and in the operator's test resources:
+folders. tiny-student is a Marian student, which the fp32 graph answers for. The results lie in
+tests/models (but tiny-student) and in the operator's test resources:
 
     cp -r OUT/tiny-* tests/models/
     cp -r OUT/bundles/* ../operator/src/test/resources/bundles/
@@ -38,6 +39,7 @@ from streamformer_export.export import Settings, Variant, export
 from streamformer_export.families import Task
 from streamformer_export.graph import model as graph_model
 from streamformer_export.graph.options import Option
+from tiny_student import Shape, TinyStudent
 
 TEXT_OF_WORDS = """
 the a an and or but not no yes is are was were be been have has had do does did will would can
@@ -297,6 +299,19 @@ def translation(folder: Path) -> None:
     }
     _write(folder, config, make, tokenizer, {"model_max_length": positions})
     _json(folder / "generation_config.json", generation)
+
+
+def student(folder: Path) -> Path:
+    """A Marian student with a shortlist, in Marian's own format."""
+    pieces = ("</s>", "<unk>", "▁", *CHARACTERS, *string.ascii_uppercase)
+    pieces += tuple(f"▁{word}" for word in WORDS)
+    tiny = TinyStudent(Shape(vocabulary=len(pieces)), 4, pieces)
+    # It has to end now and then, and what it wrote must not decide alone.
+    tiny.tensors["decoder_ff_logit_out_b"][0, 0] += 1
+    for name, tensor in tiny.tensors.items():
+        if name.startswith("decoder_l") and name.endswith(("_Wv", "_Wo", "_W1", "_W2")):
+            tensor *= 2
+    return tiny.write(folder)
 
 
 ENTITIES = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC")
@@ -687,6 +702,8 @@ def main(out: Path) -> None:
     with mock.patch.object(graph_model, "INLINE_BYTES", 0):
         settings = Settings(name="tiny-large", **common)
         export(out / "tiny-sentiment", out / "bundles" / "tiny-large", settings, force=True)
+    settings = Settings(name="tiny-student", max_new_tokens=16, **(common | french))
+    export(student(out / "student"), out / "bundles" / "tiny-student", settings, force=True)
 
 
 if __name__ == "__main__":

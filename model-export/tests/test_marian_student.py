@@ -14,9 +14,10 @@ from streamformer_export.bundle import Bundle, Runner
 from streamformer_export.cli import app
 from streamformer_export.errors import ExportError
 from streamformer_export.families import read_model
+from streamformer_export.graph.builder import Graph
 from streamformer_export.graph.options import Option, Options
 from streamformer_export.native_marian import NativeWeights, Shortlist
-from streamformer_export.quantize import Scheme, quantize_columns
+from streamformer_export.quantize import Dynamic, Scheme, Static, quantize_columns
 from streamformer_export.verify import verify
 from tiny_student import Shape, TinyStudent
 
@@ -233,3 +234,23 @@ def test_damaged_files_are_refused(tmp_path):
         (folder / "lex.bin").write_bytes(damaged)
         with pytest.raises(ExportError, match=r"shortlist"):
             Shortlist.read(folder / "lex.bin")
+
+
+def test_int8_fast_has_its_sensitive_layers_in_8_bits_too(student, tmp_path):
+    model = read_model(student.write(tmp_path))
+    assert "MatMul" in operators(model.build(Static(model.ranges)))
+    fast = operators(model.build(Dynamic()))
+    assert "DynamicQuantizeMatMul" in fast
+    assert "MatMul" not in fast
+
+
+def operators(graph: Graph) -> set[str]:
+    """Of a graph and the bodies of its loops."""
+
+    def walk(nodes):
+        for node in nodes:
+            yield node.op_type
+            for attribute in node.attribute:
+                yield from walk(attribute.g.node)
+
+    return set(walk(graph.model("test").graph.node))

