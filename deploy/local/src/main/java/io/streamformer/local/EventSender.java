@@ -51,7 +51,7 @@ final class EventSender implements AutoCloseable {
                                 topic,
                                 partition,
                                 Long.toString(sent % KEYS).getBytes(StandardCharsets.UTF_8),
-                                Feeder.encode(
+                                TextEvents.encode(
                                         id,
                                         text.getBytes(StandardCharsets.UTF_8),
                                         false,
