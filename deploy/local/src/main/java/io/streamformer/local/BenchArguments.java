@@ -110,7 +110,7 @@ final class BenchArguments {
     private List<String> readTexts() throws IOException {
         Arguments.checkReadable("--texts", texts);
         List<String> lines = new ArrayList<>();
-        try (Lines file = new Lines(Files.newInputStream(texts), Demo.MAX_LINE_BYTES)) {
+        try (Lines file = new Lines(Files.newInputStream(texts), Lines.MAX_BYTES)) {
             for (LineSource.Line line = file.next(); line != null; line = file.next()) {
                 String text =
                         line.bytes() == null

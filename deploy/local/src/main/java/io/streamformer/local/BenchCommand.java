@@ -9,7 +9,7 @@ import picocli.CommandLine.Option;
 @Command(
         name = "bench",
         mixinStandardHelpOptions = true,
-        versionProvider = Main.Version.class,
+        versionProvider = Releases.class,
         sortOptions = false,
         customSynopsis = {
             "streamformer bench [OPTIONS]",

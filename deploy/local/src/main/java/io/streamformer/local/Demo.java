@@ -22,9 +22,6 @@ import org.apache.kafka.common.KafkaException;
 /** One run of the demo: brings everything up, sends the lines, shows what comes back, ends. */
 final class Demo {
 
-    /** Longest line that is sent: a record is a little more than its text. */
-    static final int MAX_LINE_BYTES = 8 * 1024 * 1024;
-
     /** Of topics that have to be made in somebody's Kafka. */
     private static final int PARTITIONS = 4;
 
@@ -167,10 +164,10 @@ final class Demo {
                     "The topics could not be made at "
                             + bootstrapServers
                             + ": "
-                            + Main.causeOf(e)
+                            + Causes.of(e)
                             + ". Check --bootstrap-servers and that the broker runs");
         } catch (KafkaException e) {
-            throw new UsageException("--bootstrap-servers: " + Main.causeOf(e));
+            throw new UsageException("--bootstrap-servers: " + Causes.of(e));
         }
     }
 
@@ -224,7 +221,7 @@ final class Demo {
     private void show(AnsweredEvent event, Totals totals) throws IOException {
         totals.add(event);
         if (writer == null) {
-            screen.event(event);
+            screen.line(EventBlock.of(event, screen));
         } else {
             writer.write(event);
         }
@@ -234,7 +231,7 @@ final class Demo {
         if (job.hasEnded()) {
             throw new IllegalStateException(
                     "The job ended: "
-                            + job.failure().map(Main::causeOf).orElse("somebody cancelled it"),
+                            + job.failure().map(Causes::of).orElse("somebody cancelled it"),
                     job.failure().orElse(null));
         }
         if (typed) {

@@ -16,7 +16,7 @@ import picocli.CommandLine.Option;
 @Command(
         name = "demo",
         mixinStandardHelpOptions = true,
-        versionProvider = Main.Version.class,
+        versionProvider = Releases.class,
         sortOptions = false,
         customSynopsis = "streamformer demo [--file IN | --stdin] [OPTIONS]",
         description = {
@@ -195,12 +195,12 @@ final class DemoCommand implements Callable<Integer> {
 
     private LineSource source(boolean pairs) throws IOException {
         if (input.file != null) {
-            return new Lines(new FileInputStream(input.file.toFile()), Demo.MAX_LINE_BYTES);
+            return new Lines(new FileInputStream(input.file.toFile()), Lines.MAX_BYTES);
         }
         if (input.stdin) {
-            return new Lines(System.in, Demo.MAX_LINE_BYTES);
+            return new Lines(System.in, Lines.MAX_BYTES);
         }
-        return new SampleTexts(rate, events == null ? Long.MAX_VALUE : events, pairs);
+        return new SampleStream(rate, events == null ? Long.MAX_VALUE : events, pairs);
     }
 
     private void checkFiles() {

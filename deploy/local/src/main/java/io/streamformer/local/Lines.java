@@ -13,6 +13,9 @@ import java.util.Arrays;
  */
 final class Lines implements LineSource {
 
+    /** Longest line that is sent: a record is a little more than its text. */
+    static final int MAX_BYTES = 8 * 1024 * 1024;
+
     private final InputStream in;
     private final int limit;
 

@@ -13,7 +13,7 @@ import picocli.CommandLine.Option;
 @Command(
         name = "load",
         mixinStandardHelpOptions = true,
-        versionProvider = Main.Version.class,
+        versionProvider = Releases.class,
         sortOptions = false,
         customSynopsis = "streamformer bench load [OPTIONS]",
         description = {

@@ -25,7 +25,7 @@ final class Machine {
                         System.getProperty("os.name"),
                         System.getProperty("os.version"),
                         load),
-                String.join(", ", new Main.Version().getVersion()));
+                String.join(", ", new Releases().getVersion()));
     }
 
     /** Resident memory of this process, now and at its highest. */

@@ -82,8 +82,7 @@ public final class RunningJob implements AutoCloseable {
         JobResult result = end.get();
         if (result.getApplicationStatus() != ApplicationStatus.SUCCEEDED) {
             throw new IllegalStateException(
-                    "The job ended: "
-                            + failure().map(Main::causeOf).orElse("somebody cancelled it"),
+                    "The job ended: " + failure().map(Causes::of).orElse("somebody cancelled it"),
                     failure().orElse(null));
         }
     }

@@ -1,15 +1,13 @@
 package io.streamformer.local;
 
-import io.streamformer.schemas.Classification;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.util.Locale;
 import java.util.concurrent.Callable;
-import org.apache.avro.specific.SpecificRecordBase;
 
 /**
- * What the user sees: steps, events and a line of totals that stays at the bottom of a terminal;
- * plain lines where the output is no terminal.
+ * What the user sees: steps, lines and one of totals that stays at the bottom of a terminal; plain
+ * lines where the output is no terminal.
  */
 final class Screen {
 
@@ -56,6 +54,11 @@ final class Screen {
                 terminal,
                 terminal && System.getenv("NO_COLOR") == null,
                 Integer.getInteger("streamformer.columns", 100));
+    }
+
+    /** Width of a line. */
+    int columns() {
+        return columns;
     }
 
     /** True where a person looks at it. */
@@ -117,57 +120,7 @@ final class Screen {
         status = "";
     }
 
-    /** Shows an event: the text, and below it what came back. */
-    void event(AnsweredEvent event) {
-        String text = event.text() == null ? "(too long to be sent)" : printable(event.text());
-        StringBuilder block = new StringBuilder();
-        block.append(paint(Style.DIM, String.format(Locale.ROOT, "%6d  ", event.number())))
-                .append(cut(text, columns - 8));
-        for (Reply.Dead dead : event.deadLetters()) {
-            block.append(System.lineSeparator())
-                    .append("        ")
-                    .append(paint(Style.BAD, "dead letter"))
-                    .append(
-                            cut(
-                                    " "
-                                            + dead.letter().getStage()
-                                            + ": "
-                                            + printable(dead.letter().getReason()),
-                                    columns - 19));
-        }
-        StringBuilder answers = new StringBuilder();
-        int used = 8;
-        for (Reply reply : event.replies().values()) {
-            if (reply instanceof Reply.Answered answered) {
-                if (!answers.isEmpty()) {
-                    answers.append("  ");
-                    used += 2;
-                }
-                String words = cut(printable(AnswerWords.of(answered.answer())), columns - used);
-                used += words.codePointCount(0, words.length());
-                answers.append(paint(answered.answer(), words));
-            }
-        }
-        if (!answers.isEmpty()) {
-            block.append(System.lineSeparator()).append("        ").append(answers);
-        }
-        line(block.toString());
-    }
-
-    private String paint(SpecificRecordBase answer, String words) {
-        return answer instanceof Classification classification
-                ? paint(styleOf(classification.getLabel()), words)
-                : words;
-    }
-
-    private static Style styleOf(String label) {
-        String lower = label.toLowerCase(Locale.ROOT);
-        if (lower.startsWith("pos")) {
-            return Style.GOOD;
-        }
-        return lower.startsWith("neg") ? Style.BAD : Style.BOLD;
-    }
-
+    /** The text in a style, where there are colours. */
     String paint(Style style, String text) {
         return colour ? style.code + text + RESET : text;
     }
@@ -197,7 +150,8 @@ final class Screen {
         };
     }
 
-    private String cut(String text, int width) {
+    /** The text, or as much of it as a terminal shows in a width. */
+    String cut(String text, int width) {
         if (!terminal || text.codePointCount(0, text.length()) <= width) {
             return text;
         }

@@ -11,7 +11,7 @@ import picocli.CommandLine.Option;
 @Command(
         name = "soak",
         mixinStandardHelpOptions = true,
-        versionProvider = Main.Version.class,
+        versionProvider = Releases.class,
         sortOptions = false,
         customSynopsis = "streamformer bench soak [OPTIONS]",
         description = {

@@ -26,7 +26,7 @@ class ScreenTest {
     void plainLinesWithoutATerminal() {
         Screen screen = screen(false);
         screen.status("totals");
-        screen.event(event());
+        screen.line(EventBlock.of(event(), screen));
         assertThat(bytes.toString(UTF_8).lines())
                 .containsExactly(
                         "     7  A rather long text that does not fit",
@@ -37,7 +37,7 @@ class ScreenTest {
     void totalsStayAtTheBottomOfATerminal() {
         Screen screen = screen(true);
         screen.status("totals");
-        screen.event(event());
+        screen.line(EventBlock.of(event(), screen));
         screen.clearStatus();
         assertThat(bytes.toString(UTF_8))
                 .isEqualTo(
