@@ -3,12 +3,12 @@ package io.streamformer.local;
 import io.streamformer.bundle.BundleException;
 
 /** What people are told of an error. */
-final class Causes {
+public final class Causes {
 
     private Causes() {}
 
     /** The message of the innermost cause that has one: Flink and Java wrap it many times. */
-    static String of(Throwable error) {
+    public static String of(Throwable error) {
         String message = error.getClass().getSimpleName();
         for (Throwable t = error; t != null; t = t.getCause()) {
             if (t.getMessage() != null) {

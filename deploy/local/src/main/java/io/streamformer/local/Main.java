@@ -1,6 +1,8 @@
 package io.streamformer.local;
 
 import io.streamformer.bundle.BundleException;
+import io.streamformer.local.bench.BenchCommand;
+import io.streamformer.local.demo.DemoCommand;
 import java.io.PrintWriter;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;

@@ -6,7 +6,7 @@ import java.util.Properties;
 import picocli.CommandLine;
 
 /** The release, and those of what it stands on. */
-final class Releases implements CommandLine.IVersionProvider {
+public final class Releases implements CommandLine.IVersionProvider {
 
     @Override
     public String[] getVersion() throws IOException {

@@ -35,7 +35,7 @@ public final class RunningJob implements AutoCloseable {
     }
 
     /** Waits until every task of the job runs: models are loaded, topics are being read. */
-    void awaitRunning() throws Exception {
+    public void awaitRunning() throws Exception {
         while (!isRunning()) {
             if (end.isDone()) {
                 awaitEnd();
@@ -78,7 +78,7 @@ public final class RunningJob implements AutoCloseable {
     }
 
     /** Waits until a job with an end has ended well. */
-    void awaitEnd() throws Exception {
+    public void awaitEnd() throws Exception {
         JobResult result = end.get();
         if (result.getApplicationStatus() != ApplicationStatus.SUCCEEDED) {
             throw new IllegalStateException(

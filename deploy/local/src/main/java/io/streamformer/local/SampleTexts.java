@@ -7,22 +7,22 @@ import java.nio.charset.StandardCharsets;
 import java.util.List;
 
 /** The collections of texts that come with it. */
-final class SampleTexts {
+public final class SampleTexts {
 
     private SampleTexts() {}
 
     /** Short messages and captions, which the built-in translation model was trained on. */
-    static List<String> ofShortLengths() {
+    public static List<String> ofShortLengths() {
         return read("sample-texts.txt");
     }
 
     /** Messages, captions and reviews of mixed lengths, for a benchmark. */
-    static List<String> ofAllLengths() {
+    public static List<String> ofAllLengths() {
         return read("bench-texts.txt");
     }
 
     /** Questions, each with a tab and its context behind it. */
-    static List<String> questions() {
+    public static List<String> questions() {
         return read("sample-questions.txt");
     }
 

@@ -6,7 +6,7 @@ import org.apache.avro.io.BinaryEncoder;
 import org.apache.avro.io.EncoderFactory;
 
 /** Lines as records of the topic of events. */
-final class TextEvents {
+public final class TextEvents {
 
     private TextEvents() {}
 
@@ -16,7 +16,8 @@ final class TextEvents {
      *
      * @param pairs whether a line is split at its first tab, into a text and its pair
      */
-    static byte[] encode(String id, byte[] line, boolean pairs, long timestamp) throws IOException {
+    public static byte[] encode(String id, byte[] line, boolean pairs, long timestamp)
+            throws IOException {
         ByteArrayOutputStream out = new ByteArrayOutputStream(line.length + 64);
         BinaryEncoder encoder = EncoderFactory.get().directBinaryEncoder(out, null);
         encoder.writeString(id);
