@@ -1,24 +1,11 @@
 package io.streamformer.local.bench;
 
-import java.nio.ByteBuffer;
-import java.time.Duration;
 import java.util.Iterator;
 import java.util.List;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Supplier;
 import org.HdrHistogram.Histogram;
-import org.apache.kafka.clients.consumer.ConsumerRecord;
-import org.apache.kafka.clients.consumer.KafkaConsumer;
-import org.apache.kafka.common.header.Header;
-import org.apache.kafka.common.header.internals.RecordHeader;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * Events at their own times, whatever becomes of the answers: no event waits for an earlier one,
@@ -26,25 +13,10 @@ import org.slf4j.LoggerFactory;
  */
 final class OpenLoop implements AutoCloseable {
 
-    private static final Logger LOG = LoggerFactory.getLogger(OpenLoop.class);
-
-    /** Header with the time at which an event was to be sent; results carry it through the job. */
-    private static final String SCHEDULED = "streamformer-scheduled";
-
-    private static final long UNKNOWN = Long.MAX_VALUE;
-
-    /** The measured part of a load, by {@link System#nanoTime}; what comes before warms up. */
-    private record Window(long from, long to) {
-        boolean contains(long nanos) {
-            return nanos - from >= 0 && nanos - to < 0;
-        }
-    }
-
     private final JobTurn.Started started;
     private final Supplier<DeviceWork> work;
     private final EventSender sender;
-    private final KafkaConsumer<byte[], byte[]> consumer;
-    private final ExecutorService reading = Executors.newSingleThreadExecutor();
+    private final LatencyReader reader;
 
     /**
      * An open loop around a job that runs.
@@ -60,8 +32,7 @@ final class OpenLoop implements AutoCloseable {
         this.started = started;
         this.work = work;
         this.sender = new EventSender(bootstrapServers, events);
-        this.consumer = JobTurn.consumer(bootstrapServers, started.outcomes());
-        consumer.seekToBeginning(consumer.assignment());
+        this.reader = new LatencyReader(bootstrapServers, started);
     }
 
     /**
@@ -75,10 +46,10 @@ final class OpenLoop implements AutoCloseable {
             throws Exception {
         long start = System.nanoTime();
         long from = start + TimeUnit.SECONDS.toNanos(Math.max(1, seconds / 10));
-        Window window = new Window(from, from + TimeUnit.SECONDS.toNanos(seconds));
+        LatencyReader.Window window =
+                new LatencyReader.Window(from, from + TimeUnit.SECONDS.toNanos(seconds));
         Histogram micros = new Histogram(3);
-        AtomicLong due = new AtomicLong(UNKNOWN);
-        Future<Long> answers = reading.submit(() -> read(window, due, micros));
+        reader.start(window, micros);
         Arrivals arrivals = new Arrivals(perSecond);
         DeviceWork before = null;
         long sent = 0;
@@ -90,68 +61,33 @@ final class OpenLoop implements AutoCloseable {
             if (before == null && window.contains(at)) {
                 before = work.get();
             }
-            sender.send(texts.next(), List.of(header(at)));
+            sender.send(texts.next(), List.of(LatencyReader.header(at)));
             sent++;
             measured += window.contains(at) ? 1 : 0;
-            checkAlive(answers);
+            check();
         }
         sleepUntil(window.to());
         DeviceWork after = work.get();
         sender.flush();
-        due.set(sent);
-        while (!answers.isDone()) {
-            checkAlive(answers);
+        reader.expect(sent);
+        while (!reader.isDone()) {
+            check();
             TimeUnit.MILLISECONDS.sleep(20);
         }
         return LoadPoint.of(
                 load,
                 exactlyOnce,
                 (double) measured / seconds,
-                (double) answers.get() / seconds,
+                (double) reader.inTime() / seconds,
                 micros,
                 before == null ? DeviceWork.NONE : after.since(before));
     }
 
-    /** Reads until all outcomes are there; gives how many could be read in the window. */
-    private long read(Window window, AtomicLong due, Histogram micros) {
-        long seen = 0;
-        long inTime = 0;
-        while (seen < due.get()) {
-            for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofMillis(100))) {
-                long now = System.nanoTime();
-                if (record.topic().equals(started.deadLetters())) {
-                    throw new IllegalStateException(
-                            "Each text has a result, seen a dead letter: is a text of --texts"
-                                    + " unreadable?");
-                }
-                seen++;
-                inTime += window.contains(now) ? 1 : 0;
-                Header header = record.headers().lastHeader(SCHEDULED);
-                long scheduled = ByteBuffer.wrap(header.value()).getLong();
-                if (window.contains(scheduled)) {
-                    micros.recordValue((now - scheduled) / 1_000);
-                }
-            }
-        }
-        return inTime;
-    }
-
-    private void checkAlive(Future<Long> answers) throws Exception {
+    private void check() throws Exception {
         if (started.job().hasEnded()) {
             started.job().awaitEnd();
         }
-        if (answers.isDone()) {
-            try {
-                answers.get();
-            } catch (ExecutionException e) {
-                throw e.getCause() instanceof Exception cause ? cause : e;
-            }
-        }
-    }
-
-    private static Header header(long scheduled) {
-        return new RecordHeader(
-                SCHEDULED, ByteBuffer.allocate(Long.BYTES).putLong(scheduled).array());
+        reader.check();
     }
 
     private static void sleepUntil(long nanos) throws InterruptedException {
@@ -165,17 +101,7 @@ final class OpenLoop implements AutoCloseable {
 
     @Override
     public void close() {
-        // The consumer belongs to the thread that reads, and is closed behind it.
-        consumer.wakeup();
-        reading.execute(consumer::close);
-        reading.shutdown();
+        reader.close();
         sender.close();
-        try {
-            if (!reading.awaitTermination(5, TimeUnit.SECONDS)) {
-                LOG.warn("The reader of the results did not end in time");
-            }
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-        }
     }
 }

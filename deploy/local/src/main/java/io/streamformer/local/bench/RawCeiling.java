@@ -11,7 +11,6 @@ import io.streamformer.inference.OrtModel;
 import io.streamformer.pipeline.PipelineOptions;
 import io.streamformer.tokenize.Tokenizer;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.List;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -93,7 +92,7 @@ final class RawCeiling implements AutoCloseable {
      *     several threads
      */
     Turn run(List<ModelInput> texts, LongConsumer fullBatches) throws Exception {
-        List<List<ModelInput>> batches = batches(texts);
+        SortedBatches batches = new SortedBatches(texts, options);
         AtomicInteger next = new AtomicInteger();
         LongAdder written = new LongAdder();
         ExecutorService pool = Executors.newFixedThreadPool(threads);
@@ -111,7 +110,7 @@ final class RawCeiling implements AutoCloseable {
                                         List<ModelInput> batch = batches.get(b);
                                         long began = System.nanoTime();
                                         ModelOutput output = runner.run(batch, generation);
-                                        if (batch.size() == mostRows(batch.get(0))) {
+                                        if (batches.isFull(batch)) {
                                             fullBatches.accept(System.nanoTime() - began);
                                         }
                                         written.add(count(output));
@@ -123,39 +122,11 @@ final class RawCeiling implements AutoCloseable {
                 thread.get();
             }
             double seconds = (System.nanoTime() - start) / 1e9;
-            long read = texts.stream().mapToLong(RawCeiling::length).sum();
-            long padded = batches.stream().mapToLong(b -> (long) length(b.get(0)) * b.size()).sum();
-            return new Turn(
-                    texts.size(),
-                    seconds,
-                    read,
-                    written.sum(),
-                    new DeviceWork(texts.size(), batches.size(), padded, read));
+            DeviceWork work = batches.work();
+            return new Turn(texts.size(), seconds, work.realTokens(), written.sum(), work);
         } finally {
             pool.shutdownNow();
         }
-    }
-
-    /** Longest first, as many rows as the pipeline's limits allow. */
-    private List<List<ModelInput>> batches(List<ModelInput> texts) {
-        List<ModelInput> sorted = new ArrayList<>(texts);
-        sorted.sort(Comparator.comparingInt(RawCeiling::length).reversed());
-        List<List<ModelInput>> batches = new ArrayList<>();
-        for (int from = 0; from < sorted.size(); ) {
-            int to = Math.min(sorted.size(), from + mostRows(sorted.get(from)));
-            batches.add(sorted.subList(from, to));
-            from = to;
-        }
-        return batches;
-    }
-
-    private int mostRows(ModelInput longest) {
-        return Math.max(
-                1, Math.min(options.maxBatchRows(), options.maxBatchTokens() / length(longest)));
-    }
-
-    private static int length(ModelInput input) {
-        return input.text().length();
     }
 
     /** Tokens written up to each row's end token. */

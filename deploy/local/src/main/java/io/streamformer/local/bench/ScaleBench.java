@@ -1,14 +1,11 @@
 package io.streamformer.local.bench;
 
-import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.streamformer.bundle.Bundle;
 import io.streamformer.flink.JobOptions;
 import io.streamformer.local.DemoBundles;
 import io.streamformer.local.DemoTask;
-import io.streamformer.local.Screen;
 import io.streamformer.pipeline.InferencePipeline;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -19,9 +16,6 @@ import org.apache.flink.connector.base.DeliveryGuarantee;
 
 /** Every parallelism with every number of bundles in one job, in turn. */
 final class ScaleBench {
-
-    /** A place in the matrix. */
-    private record Cell(int parallelism, int bundles) {}
 
     private final BenchStage stage;
     private final DemoBundles bundles;
@@ -79,9 +73,9 @@ final class ScaleBench {
             stage.title(name + " on " + device);
             stage.screen().status("  warm-up…");
             turn(task, cells().get(0), copies, pipelines, answers);
-            Map<Cell, List<Double>> rates = new LinkedHashMap<>();
+            ScaleReport report = new ScaleReport(name, stage);
             for (int round = 1; round <= rounds; round++) {
-                for (Cell cell : cells()) {
+                for (ScaleReport.Cell cell : cells()) {
                     stage.screen()
                             .status(
                                     String.format(
@@ -90,27 +84,24 @@ final class ScaleBench {
                                             round,
                                             cell.parallelism(),
                                             cell.bundles()));
-                    Turn turn = turn(task, cell, copies, pipelines, answers);
-                    rates.computeIfAbsent(cell, unused -> new ArrayList<>())
-                            .add(turn.textsPerSecond());
-                    print(name, cell, round, turn);
+                    report.add(cell, round, turn(task, cell, copies, pipelines, answers));
                 }
             }
-            report(name, answers, rates);
+            report.medians(answers, rounds);
         } finally {
             pipelines.values().forEach(InferencePipeline::close);
         }
     }
 
-    private List<Cell> cells() {
+    private List<ScaleReport.Cell> cells() {
         return parallelism.stream()
-                .flatMap(p -> counts.stream().map(count -> new Cell(p, count)))
+                .flatMap(p -> counts.stream().map(count -> new ScaleReport.Cell(p, count)))
                 .toList();
     }
 
     private Turn turn(
             DemoTask task,
-            Cell cell,
+            ScaleReport.Cell cell,
             BundleCopies copies,
             Map<String, InferencePipeline> pipelines,
             int answers)
@@ -151,56 +142,5 @@ final class ScaleBench {
 
     private static String topic(DemoTask task, int bundles) {
         return "bench-events-" + task.label() + "-" + bundles;
-    }
-
-    private void print(String bundle, Cell cell, int round, Turn turn) {
-        ObjectNode node =
-                BenchStage.node("scale")
-                        .put("bundle", bundle)
-                        .put("parallelism", cell.parallelism())
-                        .put("bundles", cell.bundles())
-                        .put("round", round);
-        turn.write(node);
-        stage.print(node);
-    }
-
-    private void report(String bundle, int answers, Map<Cell, List<Double>> rates) {
-        Map<Cell, Double> medians = new LinkedHashMap<>();
-        rates.forEach((cell, own) -> medians.put(cell, BenchReport.median(own)));
-        double best = Collections.max(medians.values());
-        Screen screen = stage.screen();
-        screen.clearStatus();
-        screen.line(
-                String.format(
-                        Locale.ROOT,
-                        "%,d answers a turn; answers/s and their share of the best; medians of %d"
-                                + " rounds",
-                        answers,
-                        rounds));
-        StringBuilder line = new StringBuilder("  parallelism");
-        counts.forEach(
-                count ->
-                        line.append(
-                                String.format(
-                                        Locale.ROOT,
-                                        "%16s",
-                                        count == 1 ? "1 bundle" : count + " bundles")));
-        screen.line(line.toString());
-        for (int p : parallelism) {
-            line.setLength(0);
-            line.append(String.format(Locale.ROOT, "  %11d", p));
-            for (int count : counts) {
-                double rate = medians.get(new Cell(p, count));
-                line.append(String.format(Locale.ROOT, " %,8.0f (%.2f)", rate, rate / best));
-                stage.print(
-                        BenchStage.node("scale median")
-                                .put("bundle", bundle)
-                                .put("parallelism", p)
-                                .put("bundles", count)
-                                .put("answers_per_second", rate)
-                                .put("of_the_best", rate / best));
-            }
-            screen.line(line.toString());
-        }
     }
 }
