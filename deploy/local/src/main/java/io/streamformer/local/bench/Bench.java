@@ -76,6 +76,7 @@ final class Bench {
             BenchJob job =
                     BenchJob.closedLoop(
                             topic, task, bundle.manifest().name(), folder, batched, parallelism);
+            stage.warnIfTooShort(job, count, "--records, --seconds");
             screen.status("  warm-up…");
             jobs.run(job, List.of(shared), count);
             for (int round = 1; round <= rounds; round++) {

@@ -34,8 +34,10 @@ import picocli.CommandLine.Option;
             "  one call at a time   the same with one call under way, on all cores: a map function",
             "",
             "All take turns, so that each round's ratios come from the same minute; medians"
-                    + " are shown. A whole turn of the job warms the JVM up, and the first fifth of"
-                    + " each turn is not counted either.",
+                    + " are shown. A whole turn of the job warms the JVM up. A turn of the job counts"
+                    + " from the result that ends its first fifth, or twice what the job has under"
+                    + " way where that is more (1,024 for each subtask); a turn shorter than four"
+                    + " times that is said to overstate the job.",
             "",
             "Other benchmarks, each with a --help of its own:",
             "  bench load           latency while events come at a set rate",

@@ -88,6 +88,11 @@ record BenchJob(
                 otherDelivery);
     }
 
+    /** Most results that it may hold back at a time, for one before them that is not ready. */
+    int underWay() {
+        return capacity * parallelism * bundles.size();
+    }
+
     /** A topic of results per bundle, for one run of the job. */
     Map<String, String> resultsTopics(String run) {
         Map<String, String> topics = new LinkedHashMap<>();

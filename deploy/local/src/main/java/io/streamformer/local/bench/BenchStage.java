@@ -125,6 +125,27 @@ final class BenchStage implements AutoCloseable {
                 texts.stream().mapToInt(input -> input.text().length()).max().orElse(0));
     }
 
+    /**
+     * Says so where a turn is too short to tell how fast a job is.
+     *
+     * @param options those that make it longer
+     */
+    void warnIfTooShort(BenchJob job, int results, String options) {
+        if (WarmUp.of(results, job.underWay()).tooShort()) {
+            screen.line(
+                    screen.paint(
+                            Screen.Style.BAD,
+                            String.format(
+                                    Locale.ROOT,
+                                    "A turn of %,d texts is too short and overstates the job, which"
+                                            + " has up to %,d under way: take %,d or more (%s)",
+                                    results,
+                                    job.underWay(),
+                                    WarmUp.leastResults(job.underWay()),
+                                    options)));
+        }
+    }
+
     /** A line of the JSON output, still to be filled. */
     static ObjectNode node(String kind) {
         return JSON.createObjectNode().put("kind", kind);

@@ -30,9 +30,6 @@ import org.apache.kafka.common.serialization.ByteArrayDeserializer;
  */
 final class JobTurn {
 
-    /** Share of the results that only warm up. */
-    static final double WARM_UP = 0.2;
-
     /** A job that runs, and the topics that its outcomes come to. */
     record Started(RunningJob job, List<String> results, String deadLetters)
             implements AutoCloseable {
@@ -85,7 +82,9 @@ final class JobTurn {
         try (Started started = start(job)) {
             started.job().awaitEnd();
             return read(started, job.task(), answers)
-                    .after(WARM_UP, DeviceWork.of(pipelines).since(before));
+                    .after(
+                            WarmUp.of(answers, job.underWay()),
+                            DeviceWork.of(pipelines).since(before));
         }
     }
 

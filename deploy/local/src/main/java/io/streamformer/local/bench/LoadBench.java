@@ -92,7 +92,8 @@ final class LoadBench {
             stage.screen().clearStatus();
             stage.title(name + " on " + device);
             LoadReport report = new LoadReport(name, stage);
-            report.head(sustained.textsPerSecond(), fullBatchMillis);
+            stage.warnIfTooShort(job, count, "--seconds");
+            report.head(sustained, fullBatchMillis);
             LoadCurve curve =
                     new LoadCurve(
                             name,

@@ -20,10 +20,13 @@ final class LoadReport {
     }
 
     /** What the loads will be held against. */
-    void head(double sustained, double fullBatchMillis) {
+    void head(Turn sustained, double fullBatchMillis) {
+        ObjectNode node = BenchStage.node("closed loop").put("bundle", bundle);
+        sustained.write(node);
+        stage.print(node);
         line(
                 "sustained over a topic that lies ready: %,.0f/s; one full batch: %.1f ms",
-                sustained, fullBatchMillis);
+                sustained.textsPerSecond(), fullBatchMillis);
         line(
                 "  %-4s %12s %10s %8s %8s %8s %8s %11s",
                 "load",

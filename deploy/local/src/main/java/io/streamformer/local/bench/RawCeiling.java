@@ -123,7 +123,7 @@ final class RawCeiling implements AutoCloseable {
             }
             double seconds = (System.nanoTime() - start) / 1e9;
             DeviceWork work = batches.work();
-            return new Turn(texts.size(), seconds, work.realTokens(), written.sum(), work);
+            return new Turn(texts.size(), seconds, work.realTokens(), written.sum(), work, false);
         } finally {
             pool.shutdownNow();
         }

@@ -41,23 +41,24 @@ final class ResultTimes {
         return millis[index(share)];
     }
 
-    /** The results after a share of them that only warmed up. */
-    Turn after(double warmUp, DeviceWork work) {
-        int texts = millis.length - index(warmUp);
+    /** The results after those that only warmed up. */
+    Turn after(WarmUp warmUp, DeviceWork work) {
+        int texts = millis.length - warmUp.results();
         // The tokens of all results, in proportion: the texts are mixed.
         double share = (double) texts / millis.length;
         return new Turn(
                 texts,
-                seconds(warmUp, 1),
+                Math.max(1, millisAt(1) - millis[warmUp.results()]) / 1e3,
                 Math.round(inputTokens * share),
                 Math.round(outputTokens * share),
-                work);
+                work,
+                warmUp.tooShort());
     }
 
     /** All results, from a time before the first of them. */
     Turn since(long began, DeviceWork work) {
         double seconds = Math.max(1, millisAt(1) - began) / 1e3;
-        return new Turn(millis.length, seconds, inputTokens, outputTokens, work);
+        return new Turn(millis.length, seconds, inputTokens, outputTokens, work, false);
     }
 
     /** Results per second in each tenth of the results. */

@@ -10,8 +10,15 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
  * @param inputTokens tokens that the model read, special tokens included
  * @param outputTokens tokens that the model wrote; 0 for a classifier
  * @param work what the device did, over all texts of the turn
+ * @param tooShort whether it has so few texts that it overstates how fast a job is
  */
-record Turn(long texts, double seconds, long inputTokens, long outputTokens, DeviceWork work) {
+record Turn(
+        long texts,
+        double seconds,
+        long inputTokens,
+        long outputTokens,
+        DeviceWork work,
+        boolean tooShort) {
 
     Turn {
         if (texts < 1 || !(seconds > 0)) {
@@ -39,7 +46,8 @@ record Turn(long texts, double seconds, long inputTokens, long outputTokens, Dev
                 .put("texts_per_second", textsPerSecond())
                 .put("tokens_per_second", tokensPerSecond())
                 .put("input_tokens", inputTokens)
-                .put("output_tokens", outputTokens);
+                .put("output_tokens", outputTokens)
+                .put("too_short", tooShort);
         work.write(node);
     }
 }

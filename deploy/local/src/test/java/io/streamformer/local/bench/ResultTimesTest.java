@@ -16,15 +16,28 @@ class ResultTimesTest {
                         .map(i -> 99 - i)
                         .map(i -> i < 20 ? i * 20 : 400 + (i - 20) * 10)
                         .toArray();
-        Turn turn = new ResultTimes(millis, 1_000, 200).after(0.2, DeviceWork.NONE);
+        WarmUp fifth = WarmUp.of(100, 10);
+        Turn turn = new ResultTimes(millis, 1_000, 200).after(fifth, DeviceWork.NONE);
         assertThat(turn.texts()).isEqualTo(80);
         assertThat(turn.seconds()).isEqualTo(0.79);
         assertThat(turn.inputTokens()).isEqualTo(800);
         assertThat(turn.outputTokens()).isEqualTo(160);
+        assertThat(turn.tooShort()).isFalse();
         Turn all = new ResultTimes(millis, 1_000, 200).since(-810, DeviceWork.NONE);
         assertThat(all.texts()).isEqualTo(100);
         assertThat(all.seconds()).isEqualTo(2);
         assertThat(all.outputTokens()).isEqualTo(200);
+    }
+
+    @Test
+    void doesNotCountWhatLeftAtOnceWhenTheJobHadStarted() {
+        // 100 a second, but the first 40 came together.
+        long[] millis = LongStream.range(0, 200).map(i -> Math.max(i, 40) * 10).toArray();
+        ResultTimes times = new ResultTimes(millis, 0, 0);
+        Turn turn = times.after(WarmUp.of(200, 40), DeviceWork.NONE);
+        assertThat(turn.texts()).isEqualTo(120);
+        assertThat(turn.seconds()).isEqualTo(1.19);
+        assertThat(times.after(WarmUp.of(200, 51), DeviceWork.NONE).tooShort()).isTrue();
     }
 
     @Test
