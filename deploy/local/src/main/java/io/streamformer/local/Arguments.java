@@ -8,36 +8,28 @@ import java.util.List;
 import java.util.Set;
 
 /** Rules for arguments that several commands share. */
-final class Arguments {
+public final class Arguments {
 
     private Arguments() {}
 
     /** Refuses an argument: the rule, then the value seen. */
-    static void check(boolean holds, String rule, Object seen) {
+    public static void check(boolean holds, String rule, Object seen) {
         if (!holds) {
             throw new UsageException(rule + ", seen " + seen);
         }
     }
 
-    static void checkParallelism(int parallelism) {
+    public static void checkParallelism(int parallelism) {
         check(parallelism >= 1 && parallelism <= 128, "--parallelism is 1 to 128", parallelism);
     }
 
-    static void checkSeconds(int seconds) {
-        check(seconds >= 1 && seconds <= 3600, "--seconds is 1 to 3600", seconds);
-    }
-
-    static void checkRounds(int rounds) {
-        check(rounds >= 1 && rounds <= 100, "--rounds is 1 to 100", rounds);
-    }
-
-    static void checkReadable(String option, Path file) {
+    public static void checkReadable(String option, Path file) {
         check(Files.exists(file), option + " is a file that exists", file);
         check(!Files.isDirectory(file), option + " is a file, not a folder", file);
         check(Files.isReadable(file), option + " is a file that you may read", file);
     }
 
-    static void checkWritable(String option, Path file) {
+    public static void checkWritable(String option, Path file) {
         Path folder = file.toAbsolutePath().getParent();
         check(
                 folder != null && Files.isDirectory(folder),
@@ -50,7 +42,7 @@ final class Arguments {
                 file);
     }
 
-    static Device device(String text) {
+    public static Device device(String text) {
         try {
             return Device.parse(text);
         } catch (IllegalArgumentException e) {
@@ -59,7 +51,7 @@ final class Arguments {
     }
 
     /** The tasks of these names; none means every task. */
-    static Set<DemoTask> tasks(List<String> names) {
+    public static Set<DemoTask> tasks(List<String> names) {
         Set<DemoTask> tasks = EnumSet.noneOf(DemoTask.class);
         for (String name : names) {
             tasks.add(DemoTask.parse(name.strip()));

@@ -11,12 +11,12 @@ import java.util.Map;
 import java.util.Set;
 
 /** The bundle of each task that the demo runs. */
-record DemoBundles(Map<DemoTask, Path> folders) {
+public record DemoBundles(Map<DemoTask, Path> folders) {
 
     /** Folder of the project, as the launcher found it. */
     private static final String HOME = "streamformer.home";
 
-    DemoBundles {
+    public DemoBundles {
         folders = Collections.unmodifiableMap(new EnumMap<>(folders));
     }
 
@@ -26,7 +26,7 @@ record DemoBundles(Map<DemoTask, Path> folders) {
      * @param wanted empty wants the tasks of the given bundles, and where a built-in bundle serves
      *     each of those also the tasks of all built-in ones
      */
-    static DemoBundles choose(Set<DemoTask> wanted, List<Path> given) {
+    public static DemoBundles choose(Set<DemoTask> wanted, List<Path> given) {
         Map<DemoTask, Path> chosen = new EnumMap<>(DemoTask.class);
         for (Path folder : given) {
             DemoTask task = taskOf(folder);
@@ -93,11 +93,11 @@ record DemoBundles(Map<DemoTask, Path> folders) {
     }
 
     /** True where a line is a question and its context. */
-    boolean readsPairs() {
+    public boolean readsPairs() {
         return folders.containsKey(DemoTask.ANSWER);
     }
 
-    List<String> paths() {
+    public List<String> paths() {
         List<String> paths = new ArrayList<>();
         folders.values().forEach(folder -> paths.add(folder.toAbsolutePath().toString()));
         return paths;

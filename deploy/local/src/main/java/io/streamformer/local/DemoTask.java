@@ -54,7 +54,7 @@ public enum DemoTask {
     }
 
     /** The name on the command line and in the output. */
-    String label() {
+    public String label() {
         return label;
     }
 
@@ -82,7 +82,7 @@ public enum DemoTask {
     }
 
     /** The task of this name in a manifest. */
-    static DemoTask ofManifest(String id) {
+    public static DemoTask ofManifest(String id) {
         return Arrays.stream(values())
                 .filter(known -> known.task.id().equals(id))
                 .findFirst()

@@ -5,7 +5,7 @@ import java.io.IOException;
 /**
  * Where the texts come from, one line each, as bytes: whether they are text is the job's to judge.
  */
-interface LineSource extends AutoCloseable {
+public interface LineSource extends AutoCloseable {
 
     /**
      * One line without its end.

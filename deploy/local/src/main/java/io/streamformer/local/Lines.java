@@ -11,7 +11,10 @@ import java.util.Arrays;
  *
  * <p>A line ends with {@code \n} or {@code \r\n}; the last may end with the stream.
  */
-final class Lines implements LineSource {
+public final class Lines implements LineSource {
+
+    /** Longest line that is sent: a record is a little more than its text. */
+    public static final int MAX_BYTES = 8 * 1024 * 1024;
 
     private final InputStream in;
     private final int limit;
@@ -21,7 +24,7 @@ final class Lines implements LineSource {
      *
      * @param limit longest line in bytes; of a longer one only the length is kept
      */
-    Lines(InputStream in, int limit) {
+    public Lines(InputStream in, int limit) {
         this.in = new BufferedInputStream(in, 1 << 16);
         this.limit = limit;
     }

@@ -5,11 +5,11 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 
 /** What every command brings up, with its line on the screen. */
-final class LocalSteps {
+public final class LocalSteps {
 
     private LocalSteps() {}
 
-    static EmbeddedKafka startBroker(Screen screen) throws Exception {
+    public static EmbeddedKafka startBroker(Screen screen) throws Exception {
         return screen.step(
                 "Starting the Kafka broker",
                 () -> {
@@ -18,7 +18,7 @@ final class LocalSteps {
                 });
     }
 
-    static LocalCluster startCluster(int slots, Screen screen) throws Exception {
+    public static LocalCluster startCluster(int slots, Screen screen) throws Exception {
         return screen.step(
                 "Starting the Flink cluster",
                 () -> {

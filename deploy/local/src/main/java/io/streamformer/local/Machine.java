@@ -8,12 +8,12 @@ import java.util.List;
 import java.util.Locale;
 
 /** What a measurement has to say about where it was taken. */
-final class Machine {
+public final class Machine {
 
     private Machine() {}
 
     /** Processor, system and releases. */
-    static List<String> describe() throws IOException {
+    public static List<String> describe() throws IOException {
         Runtime runtime = Runtime.getRuntime();
         double load = ManagementFactory.getOperatingSystemMXBean().getSystemLoadAverage();
         return List.of(
@@ -25,11 +25,11 @@ final class Machine {
                         System.getProperty("os.name"),
                         System.getProperty("os.version"),
                         load),
-                String.join(", ", new Main.Version().getVersion()));
+                String.join(", ", new Releases().getVersion()));
     }
 
     /** Resident memory of this process, now and at its highest. */
-    static String memory() throws IOException {
+    public static String memory() throws IOException {
         Path status = Path.of("/proc/self/status");
         return "resident "
                 + megabytes(field(status, "VmRSS", ""))
@@ -38,7 +38,7 @@ final class Machine {
     }
 
     /** Resident memory of this process. */
-    static long residentKilobytes() throws IOException {
+    public static long residentKilobytes() throws IOException {
         String digits = field(Path.of("/proc/self/status"), "VmRSS", "").replaceAll("\\D", "");
         if (digits.isEmpty()) {
             throw new IOException(

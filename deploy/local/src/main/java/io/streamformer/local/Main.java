@@ -1,10 +1,9 @@
 package io.streamformer.local;
 
 import io.streamformer.bundle.BundleException;
-import java.io.IOException;
-import java.io.InputStream;
+import io.streamformer.local.bench.BenchCommand;
+import io.streamformer.local.demo.DemoCommand;
 import java.io.PrintWriter;
-import java.util.Properties;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import picocli.CommandLine;
@@ -17,7 +16,7 @@ import picocli.CommandLine.ParameterException;
         description = "Transformer inference inside Apache Flink, on this machine.",
         subcommands = {DemoCommand.class, BenchCommand.class, CommandLine.HelpCommand.class},
         mixinStandardHelpOptions = true,
-        versionProvider = Main.Version.class,
+        versionProvider = Releases.class,
         synopsisSubcommandLabel = "(demo | bench)")
 public final class Main implements Runnable {
 
@@ -69,7 +68,7 @@ public final class Main implements Runnable {
             return CommandLine.ExitCode.SOFTWARE;
         }
         LOG.error("{} failed", command.getCommandName(), error);
-        say(command, oneLine(causeOf(error)));
+        say(command, oneLine(Causes.of(error)));
         String log = System.getProperty("streamformer.log");
         if (log != null && !(error instanceof BundleException)) {
             command.getErr().println("The whole story is in " + log);
@@ -83,43 +82,7 @@ public final class Main implements Runnable {
         err.flush();
     }
 
-    /** The message of the innermost cause that has one: Flink and Java wrap it many times. */
-    static String causeOf(Throwable error) {
-        String message = error.getClass().getSimpleName();
-        for (Throwable t = error; t != null; t = t.getCause()) {
-            if (t.getMessage() != null) {
-                message = t.getMessage();
-            }
-            if (t instanceof BundleException || t instanceof UsageException) {
-                return t.getMessage();
-            }
-        }
-        return message;
-    }
-
     private static String oneLine(String message) {
         return message.strip().replaceAll("\\s*\\R\\s*", " ");
-    }
-
-    /** The release, and those of what it stands on. */
-    static final class Version implements CommandLine.IVersionProvider {
-        @Override
-        public String[] getVersion() throws IOException {
-            Properties versions = new Properties();
-            try (InputStream in = Main.class.getResourceAsStream("version.properties")) {
-                versions.load(in);
-            }
-            return new String[] {
-                "streamformer " + versions.getProperty("version"),
-                "Flink "
-                        + versions.getProperty("flink")
-                        + ", Kafka "
-                        + versions.getProperty("kafka")
-                        + ", ONNX Runtime "
-                        + versions.getProperty("onnxruntime")
-                        + ", Java "
-                        + Runtime.version()
-            };
-        }
     }
 }

@@ -35,7 +35,7 @@ public final class RunningJob implements AutoCloseable {
     }
 
     /** Waits until every task of the job runs: models are loaded, topics are being read. */
-    void awaitRunning() throws Exception {
+    public void awaitRunning() throws Exception {
         while (!isRunning()) {
             if (end.isDone()) {
                 awaitEnd();
@@ -78,12 +78,11 @@ public final class RunningJob implements AutoCloseable {
     }
 
     /** Waits until a job with an end has ended well. */
-    void awaitEnd() throws Exception {
+    public void awaitEnd() throws Exception {
         JobResult result = end.get();
         if (result.getApplicationStatus() != ApplicationStatus.SUCCEEDED) {
             throw new IllegalStateException(
-                    "The job ended: "
-                            + failure().map(Main::causeOf).orElse("somebody cancelled it"),
+                    "The job ended: " + failure().map(Causes::of).orElse("somebody cancelled it"),
                     failure().orElse(null));
         }
     }

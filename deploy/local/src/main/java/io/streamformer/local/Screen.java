@@ -1,24 +1,22 @@
 package io.streamformer.local;
 
-import io.streamformer.schemas.Classification;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.util.Locale;
 import java.util.concurrent.Callable;
-import org.apache.avro.specific.SpecificRecordBase;
 
 /**
- * What the user sees: steps, events and a line of totals that stays at the bottom of a terminal;
- * plain lines where the output is no terminal.
+ * What the user sees: steps, lines and one of totals that stays at the bottom of a terminal; plain
+ * lines where the output is no terminal.
  */
-final class Screen {
+public final class Screen {
 
     private static final String ERASE_LINE = "\r\u001b[K";
     private static final int ZERO_WIDTH_JOINER = 0x200d; // holds a family of emoji together
     private static final String RESET = "\u001b[0m";
 
     /** How a word stands out. */
-    enum Style {
+    public enum Style {
         GOOD("\u001b[32m"),
         BAD("\u001b[31m"),
         DIM("\u001b[2m"),
@@ -37,7 +35,7 @@ final class Screen {
     private final int columns;
     private String status = "";
 
-    Screen(PrintStream out, boolean terminal, boolean colour, int columns) {
+    public Screen(PrintStream out, boolean terminal, boolean colour, int columns) {
         this.out = out;
         this.terminal = terminal;
         this.colour = colour;
@@ -49,7 +47,7 @@ final class Screen {
      *
      * @param name {@code stdout} or {@code stderr}
      */
-    static Screen of(PrintStream stream, String name) {
+    public static Screen of(PrintStream stream, String name) {
         boolean terminal = Boolean.getBoolean("streamformer." + name + ".terminal");
         return new Screen(
                 new PrintStream(stream, false, StandardCharsets.UTF_8),
@@ -58,13 +56,18 @@ final class Screen {
                 Integer.getInteger("streamformer.columns", 100));
     }
 
+    /** Width of a line. */
+    public int columns() {
+        return columns;
+    }
+
     /** True where a person looks at it. */
-    boolean isTerminal() {
+    public boolean isTerminal() {
         return terminal;
     }
 
     /** Runs a long step: says that it began, then how it ended and how long it took. */
-    synchronized <T> T step(String doing, Callable<Step<T>> work) throws Exception {
+    public synchronized <T> T step(String doing, Callable<Step<T>> work) throws Exception {
         long start = System.nanoTime();
         out.print(doing + "… ");
         out.flush();
@@ -88,10 +91,10 @@ final class Screen {
     }
 
     /** What a step gave, in words and as a value. */
-    record Step<T>(String result, T value) {}
+    public record Step<T>(String result, T value) {}
 
     /** Prints a line above the totals. */
-    synchronized void line(String line) {
+    public synchronized void line(String line) {
         out.println((terminal && !status.isEmpty() ? ERASE_LINE : "") + line);
         if (terminal) {
             out.print(status);
@@ -100,7 +103,7 @@ final class Screen {
     }
 
     /** Replaces the totals at the bottom of a terminal; nothing elsewhere. */
-    synchronized void status(String line) {
+    public synchronized void status(String line) {
         if (terminal) {
             status = paint(Style.DIM, cut(line, columns - 1));
             out.print(ERASE_LINE + status);
@@ -109,7 +112,7 @@ final class Screen {
     }
 
     /** Takes the totals away from the bottom. */
-    synchronized void clearStatus() {
+    public synchronized void clearStatus() {
         if (terminal && !status.isEmpty()) {
             out.print(ERASE_LINE);
             out.flush();
@@ -117,63 +120,13 @@ final class Screen {
         status = "";
     }
 
-    /** Shows an event: the text, and below it what came back. */
-    void event(AnsweredEvent event) {
-        String text = event.text() == null ? "(too long to be sent)" : printable(event.text());
-        StringBuilder block = new StringBuilder();
-        block.append(paint(Style.DIM, String.format(Locale.ROOT, "%6d  ", event.number())))
-                .append(cut(text, columns - 8));
-        for (Reply.Dead dead : event.deadLetters()) {
-            block.append(System.lineSeparator())
-                    .append("        ")
-                    .append(paint(Style.BAD, "dead letter"))
-                    .append(
-                            cut(
-                                    " "
-                                            + dead.letter().getStage()
-                                            + ": "
-                                            + printable(dead.letter().getReason()),
-                                    columns - 19));
-        }
-        StringBuilder answers = new StringBuilder();
-        int used = 8;
-        for (Reply reply : event.replies().values()) {
-            if (reply instanceof Reply.Answered answered) {
-                if (!answers.isEmpty()) {
-                    answers.append("  ");
-                    used += 2;
-                }
-                String words = cut(printable(AnswerWords.of(answered.answer())), columns - used);
-                used += words.codePointCount(0, words.length());
-                answers.append(paint(answered.answer(), words));
-            }
-        }
-        if (!answers.isEmpty()) {
-            block.append(System.lineSeparator()).append("        ").append(answers);
-        }
-        line(block.toString());
-    }
-
-    private String paint(SpecificRecordBase answer, String words) {
-        return answer instanceof Classification classification
-                ? paint(styleOf(classification.getLabel()), words)
-                : words;
-    }
-
-    private static Style styleOf(String label) {
-        String lower = label.toLowerCase(Locale.ROOT);
-        if (lower.startsWith("pos")) {
-            return Style.GOOD;
-        }
-        return lower.startsWith("neg") ? Style.BAD : Style.BOLD;
-    }
-
-    String paint(Style style, String text) {
+    /** The text in a style, where there are colours. */
+    public String paint(Style style, String text) {
         return colour ? style.code + text + RESET : text;
     }
 
     /** The text without what would move the cursor; a text is not trusted with the terminal. */
-    static String printable(String text) {
+    public static String printable(String text) {
         StringBuilder safe = new StringBuilder();
         text.codePoints()
                 // More than any terminal shows: a text of 1 MB is not walked through.
@@ -197,7 +150,8 @@ final class Screen {
         };
     }
 
-    private String cut(String text, int width) {
+    /** The text, or as much of it as a terminal shows in a width. */
+    public String cut(String text, int width) {
         if (!terminal || text.codePointCount(0, text.length()) <= width) {
             return text;
         }

@@ -10,12 +10,12 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** A folder that goes away with its owner. */
-record TemporaryFolder(Path path) implements AutoCloseable {
+public record TemporaryFolder(Path path) implements AutoCloseable {
 
     private static final Logger LOG = LoggerFactory.getLogger(TemporaryFolder.class);
     private static final int ATTEMPTS = 10;
 
-    static TemporaryFolder create(String purpose) throws IOException {
+    public static TemporaryFolder create(String purpose) throws IOException {
         return new TemporaryFolder(Files.createTempDirectory("streamformer-" + purpose + "-"));
     }
 

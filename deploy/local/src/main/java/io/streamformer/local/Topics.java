@@ -76,7 +76,7 @@ public record Topics(String events, Map<DemoTask, String> results, String deadLe
     }
 
     /** Creates those of some topics that are missing. */
-    static void create(
+    public static void create(
             String bootstrapServers,
             List<String> topics,
             int partitions,

@@ -1,14 +1,10 @@
 package io.streamformer.local;
 
-import static io.streamformer.local.DemoTask.SENTIMENT;
-import static io.streamformer.local.DemoTask.TRANSLATION;
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
-import java.util.EnumMap;
-import java.util.Map;
 import org.junit.jupiter.api.Test;
 
 class ScreenTest {
@@ -26,38 +22,26 @@ class ScreenTest {
     void plainLinesWithoutATerminal() {
         Screen screen = screen(false);
         screen.status("totals");
-        screen.event(event());
+        screen.line(screen.cut("A rather long line that does not fit", 31));
         assertThat(bytes.toString(UTF_8).lines())
-                .containsExactly(
-                        "     7  A rather long text that does not fit",
-                        "        positive 0.98  Un texte plutôt long qui dépasse");
+                .containsExactly("A rather long line that does not fit");
     }
 
     @Test
     void totalsStayAtTheBottomOfATerminal() {
         Screen screen = screen(true);
         screen.status("totals");
-        screen.event(event());
+        screen.line(screen.cut("A rather long line that does not fit", 31));
         screen.clearStatus();
         assertThat(bytes.toString(UTF_8))
                 .isEqualTo(
                         "\r\u001b[Ktotals\r\u001b[K"
-                                + "     7  A rather long text tha…"
-                                + System.lineSeparator()
-                                + "        positive 0.98  Un text…"
+                                + "A rather long line that does n…"
                                 + System.lineSeparator()
                                 + "totals\r\u001b[K");
     }
 
     private Screen screen(boolean terminal) {
         return new Screen(new PrintStream(bytes, true, UTF_8), terminal, false, 31);
-    }
-
-    private static AnsweredEvent event() {
-        Map<DemoTask, Reply> replies = new EnumMap<>(DemoTask.class);
-        replies.put(SENTIMENT, Replies.sentiment("positive", 0.98f));
-        replies.put(TRANSLATION, Replies.translation("Un texte plutôt long qui dépasse", false));
-        return new AnsweredEvent(
-                7, "A rather long text that does not fit".getBytes(UTF_8), replies, 1);
     }
 }

@@ -1,0 +1,112 @@
+package io.streamformer.local.bench;
+
+import io.streamformer.bundle.Bundle;
+import io.streamformer.flink.Order;
+import io.streamformer.inference.ModelInput;
+import io.streamformer.local.DemoBundles;
+import io.streamformer.local.DemoTask;
+import io.streamformer.local.Screen;
+import io.streamformer.pipeline.InferencePipeline;
+import io.streamformer.pipeline.PipelineOptions;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+
+/** The closed loop: raw ceiling, job, and job without batches in turn, over the same texts. */
+final class Bench {
+
+    private final BenchStage stage;
+    private final DemoBundles bundles;
+    private final Integer records;
+    private final int seconds;
+    private final int rounds;
+    private final int parallelism;
+
+    /**
+     * A benchmark.
+     *
+     * @param records texts per turn; null takes as many as the seconds need
+     */
+    Bench(
+            BenchStage stage,
+            DemoBundles bundles,
+            Integer records,
+            int seconds,
+            int rounds,
+            int parallelism) {
+        this.stage = stage;
+        this.bundles = bundles;
+        this.records = records;
+        this.seconds = seconds;
+        this.rounds = rounds;
+        this.parallelism = parallelism;
+    }
+
+    void run() throws Exception {
+        for (Map.Entry<DemoTask, Path> bundle : bundles.folders().entrySet()) {
+            run(bundle.getKey(), bundle.getValue());
+        }
+        stage.memory("a second session per bundle for the ceiling and two for single calls");
+    }
+
+    private void run(DemoTask task, Path folder) throws Exception {
+        Bundle bundle = Bundle.read(folder);
+        PipelineOptions batched = stage.options();
+        PipelineOptions single = batched.toBuilder().maxBatchRows(1).build();
+        PipelineOptions map =
+                single.toBuilder()
+                        .runThreads(1)
+                        .intraOpThreads(Runtime.getRuntime().availableProcessors())
+                        .build();
+        // Our leases keep the sessions loaded between the turns.
+        try (RawCeiling raw = new RawCeiling(bundle, batched);
+                InferencePipeline shared = InferencePipeline.acquire(folder, batched);
+                InferencePipeline alone = InferencePipeline.acquire(folder, single);
+                InferencePipeline mapped = InferencePipeline.acquire(folder, map)) {
+            int count = records == null ? stage.textsIn(seconds, raw) : records;
+            List<ModelInput> tokenized = raw.tokenize(stage.texts(count));
+            String topic = "bench-events-" + task.label();
+            stage.preload(topic, parallelism, count);
+            String name = BenchStage.nameOf(shared);
+            stage.title(name + " on " + raw.device());
+            Screen screen = stage.screen();
+            screen.line(BenchStage.lengths(tokenized) + "; medians of " + rounds + " rounds");
+            BenchReport report = new BenchReport(name, stage);
+            JobTurn jobs = stage.jobs();
+            BenchJob job =
+                    BenchJob.closedLoop(
+                            topic, task, bundle.manifest().name(), folder, batched, parallelism);
+            stage.warnIfTooShort(job, count, "--records, --seconds");
+            screen.status("  warm-up…");
+            jobs.run(job, List.of(shared), count);
+            for (int round = 1; round <= rounds; round++) {
+                for (BenchMode mode : BenchMode.values()) {
+                    screen.status("  round " + round + ": " + mode.label() + "…");
+                    Turn turn =
+                            switch (mode) {
+                                case RAW -> raw.run(tokenized);
+                                case END_TO_END -> jobs.run(job, List.of(shared), count);
+                                case KEY_ORDER ->
+                                        jobs.run(job.with(Order.KEY), List.of(shared), count);
+                                case NO_ORDER ->
+                                        jobs.run(job.with(Order.NONE), List.of(shared), count);
+                                case SINGLE ->
+                                        jobs.run(
+                                                job.with(single, job.capacity()),
+                                                List.of(alone),
+                                                count);
+                                case MAP ->
+                                        jobs.run(
+                                                job.with(map, mapped.minimumCapacity()),
+                                                List.of(mapped),
+                                                count);
+                            };
+                    report.add(mode, round, turn);
+                }
+                screen.clearStatus();
+                report.round(round);
+            }
+            report.medians();
+        }
+    }
+}

@@ -1,0 +1,136 @@
+package io.streamformer.local.bench;
+
+import io.streamformer.flink.JobOptions;
+import io.streamformer.flink.Order;
+import io.streamformer.local.DemoTask;
+import io.streamformer.pipeline.PipelineOptions;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.apache.flink.connector.base.DeliveryGuarantee;
+
+/**
+ * A job of the benchmark: what it reads, which bundles of one task answer each event, and how.
+ *
+ * @param events the topic that it reads
+ * @param ends whether it ends with the events that are there when it starts
+ * @param bundles folders by the bundles' names
+ * @param options how each bundle is run
+ * @param capacity most events under way per bundle and subtask
+ * @param order which results keep the order of their events
+ * @param delivery exactly once shows results at checkpoints, at least once shows them at once
+ */
+record BenchJob(
+        String events,
+        boolean ends,
+        DemoTask task,
+        Map<String, Path> bundles,
+        PipelineOptions options,
+        int capacity,
+        Order order,
+        int parallelism,
+        DeliveryGuarantee delivery) {
+
+    /** Between two checkpoints; those of a demo and of most jobs are about as far apart. */
+    static final Duration CHECKPOINT_INTERVAL = Duration.ofSeconds(1);
+
+    BenchJob {
+        if (bundles.isEmpty()) {
+            throw new IllegalArgumentException("a job has at least one bundle, seen none");
+        }
+        bundles = Map.copyOf(bundles);
+    }
+
+    /** The job of the demo over events that lie ready: one bundle, exactly once. */
+    static BenchJob closedLoop(
+            String events,
+            DemoTask task,
+            String name,
+            Path folder,
+            PipelineOptions options,
+            int parallelism) {
+        return new BenchJob(
+                events,
+                true,
+                task,
+                Map.of(name, folder),
+                options,
+                JobOptions.ASYNC_CAPACITY.defaultValue(),
+                JobOptions.ASYNC_ORDER.defaultValue(),
+                parallelism,
+                DeliveryGuarantee.EXACTLY_ONCE);
+    }
+
+    BenchJob with(PipelineOptions other, int otherCapacity) {
+        return new BenchJob(
+                events, ends, task, bundles, other, otherCapacity, order, parallelism, delivery);
+    }
+
+    BenchJob with(Order other) {
+        return new BenchJob(
+                events, ends, task, bundles, options, capacity, other, parallelism, delivery);
+    }
+
+    /** The same bundle over a topic that does not end. */
+    BenchJob endless(String otherEvents, DeliveryGuarantee otherDelivery) {
+        return new BenchJob(
+                otherEvents,
+                false,
+                task,
+                bundles,
+                options,
+                capacity,
+                order,
+                parallelism,
+                otherDelivery);
+    }
+
+    /** Most results that it may hold back at a time, for one before them that is not ready. */
+    int underWay() {
+        return capacity * parallelism * bundles.size();
+    }
+
+    /** A topic of results per bundle, for one run of the job. */
+    Map<String, String> resultsTopics(String run) {
+        Map<String, String> topics = new LinkedHashMap<>();
+        bundles.keySet().forEach(name -> topics.put(name, "bench-" + name + "-" + run));
+        return topics;
+    }
+
+    static String deadLetters(String run) {
+        return "bench-dead-letters-" + run;
+    }
+
+    /** The options of one run of the job. */
+    JobOptions jobOptions(String bootstrapServers, String run) {
+        List<String> folders = new ArrayList<>();
+        bundles.values().forEach(folder -> folders.add(folder.toAbsolutePath().toString()));
+        JobOptions.Builder builder =
+                JobOptions.builder()
+                        .set(JobOptions.BOOTSTRAP_SERVERS, bootstrapServers)
+                        .set(JobOptions.BUNDLES, folders)
+                        .set(JobOptions.INPUT_TOPIC, events)
+                        .set(JobOptions.INPUT_GROUP_ID, "bench-" + run)
+                        .set(JobOptions.INPUT_BOUNDED, ends)
+                        .set(JobOptions.DEAD_LETTER_TOPIC, deadLetters(run))
+                        .set(JobOptions.DEVICE, options.device().toString())
+                        .set(JobOptions.BATCH_MAX_ROWS, options.maxBatchRows())
+                        .set(JobOptions.RUN_THREADS, options.runThreads())
+                        .set(JobOptions.INTRA_OP_THREADS, options.intraOpThreads())
+                        .set(JobOptions.ASYNC_CAPACITY, capacity)
+                        .set(JobOptions.ASYNC_ORDER, order)
+                        .set(JobOptions.PARALLELISM, parallelism)
+                        .set(JobOptions.DELIVERY_GUARANTEE, delivery)
+                        .set(JobOptions.CHECKPOINT_INTERVAL, CHECKPOINT_INTERVAL)
+                        .set(JobOptions.JOB_NAME, "streamformer bench");
+        if (options.numBeams() != null) {
+            builder.set(JobOptions.NUM_BEAMS, options.numBeams());
+        }
+        resultsTopics(run)
+                .forEach((name, topic) -> builder.set("model." + name + ".results-topic", topic));
+        return builder.build();
+    }
+}

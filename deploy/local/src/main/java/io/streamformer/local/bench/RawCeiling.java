@@ -1,0 +1,155 @@
+package io.streamformer.local.bench;
+
+import io.streamformer.bundle.Bundle;
+import io.streamformer.bundle.Manifest;
+import io.streamformer.inference.GenerationOptions;
+import io.streamformer.inference.ModelInput;
+import io.streamformer.inference.ModelOptions;
+import io.streamformer.inference.ModelOutput;
+import io.streamformer.inference.ModelRunner;
+import io.streamformer.inference.OrtModel;
+import io.streamformer.pipeline.PipelineOptions;
+import io.streamformer.tokenize.Tokenizer;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.LongAdder;
+import java.util.function.LongConsumer;
+
+/**
+ * The raw ceiling: what a session gives to ready batches, sorted by length, with nothing around it.
+ */
+final class RawCeiling implements AutoCloseable {
+
+    private static final int TRIAL_TEXTS = 512;
+    private static final int MOST_TEXTS = 1_000_000;
+
+    private final PipelineOptions options;
+    private final Tokenizer tokenizer;
+    private final OrtModel model;
+    private final GenerationOptions generation;
+    private final int eosTokenId;
+    private final int threads;
+
+    RawCeiling(Bundle bundle, PipelineOptions options) {
+        this.options = options;
+        Manifest manifest = bundle.manifest();
+        generation =
+                manifest.task().generates()
+                        ? options.generation(GenerationOptions.of(manifest.decoding()))
+                        : null;
+        eosTokenId = generation == null ? -1 : manifest.decoding().eosTokenId();
+        tokenizer = Tokenizer.load(bundle);
+        model =
+                OrtModel.load(
+                        bundle,
+                        new ModelOptions(
+                                options.variant(),
+                                options.device().each().get(0),
+                                options.intraOpThreads(),
+                                options.providerOptions()));
+        // As many as the pipeline takes.
+        threads =
+                model.device().gpu()
+                        ? 1
+                        : Math.max(
+                                1,
+                                Runtime.getRuntime().availableProcessors()
+                                        / options.intraOpThreads());
+    }
+
+    List<ModelInput> tokenize(List<String> texts) {
+        return texts.stream()
+                .map(text -> ModelInput.of(tokenizer.tokenize(text, null), generation))
+                .toList();
+    }
+
+    /** The device that the session runs on. */
+    String device() {
+        return model.device().toString();
+    }
+
+    /** How many texts of a kind the session answers in some seconds, after a trial of them. */
+    int textsIn(int seconds, List<String> kind) throws Exception {
+        List<ModelInput> trial = tokenize(TextMix.take(kind, TRIAL_TEXTS));
+        run(trial);
+        double texts = run(trial).textsPerSecond() * seconds;
+        return (int) Math.max(TRIAL_TEXTS, Math.min(MOST_TEXTS, texts));
+    }
+
+    /** Runs all texts once. */
+    Turn run(List<ModelInput> texts) throws Exception {
+        return run(texts, nanos -> {});
+    }
+
+    /**
+     * Runs all texts once.
+     *
+     * @param fullBatches is told the nanoseconds of each run that had all rows it may have, by
+     *     several threads
+     */
+    Turn run(List<ModelInput> texts, LongConsumer fullBatches) throws Exception {
+        SortedBatches batches = new SortedBatches(texts, options);
+        AtomicInteger next = new AtomicInteger();
+        LongAdder written = new LongAdder();
+        ExecutorService pool = Executors.newFixedThreadPool(threads);
+        try {
+            long start = System.nanoTime();
+            List<Future<?>> running = new ArrayList<>();
+            for (int i = 0; i < threads; i++) {
+                ModelRunner runner = model.newRunner();
+                running.add(
+                        pool.submit(
+                                () -> {
+                                    for (int b = next.getAndIncrement();
+                                            b < batches.size();
+                                            b = next.getAndIncrement()) {
+                                        List<ModelInput> batch = batches.get(b);
+                                        long began = System.nanoTime();
+                                        ModelOutput output = runner.run(batch, generation);
+                                        if (batches.isFull(batch)) {
+                                            fullBatches.accept(System.nanoTime() - began);
+                                        }
+                                        written.add(count(output));
+                                    }
+                                    return null;
+                                }));
+            }
+            for (Future<?> thread : running) {
+                thread.get();
+            }
+            double seconds = (System.nanoTime() - start) / 1e9;
+            DeviceWork work = batches.work();
+            return new Turn(texts.size(), seconds, work.realTokens(), written.sum(), work, false);
+        } finally {
+            pool.shutdownNow();
+        }
+    }
+
+    /** Tokens written up to each row's end token. */
+    private long count(ModelOutput output) {
+        if (!(output instanceof ModelOutput.Sequences sequences)) {
+            return 0;
+        }
+        int stride = sequences.hypotheses() * sequences.length();
+        long count = 0;
+        for (int row = 0; row < sequences.ids().length / stride; row++) {
+            for (int i = 0; i < sequences.length(); i++) {
+                count++;
+                if (sequences.ids()[row * stride + i] == eosTokenId) {
+                    break;
+                }
+            }
+        }
+        return count;
+    }
+
+    @Override
+    public void close() {
+        model.close();
+        tokenizer.close();
+    }
+}
