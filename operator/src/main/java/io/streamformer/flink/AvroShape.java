@@ -9,9 +9,9 @@ import org.apache.avro.AvroRuntimeException;
 import org.apache.avro.Schema;
 
 /**
- * A walk over Avro binary that allocates next to nothing: it proves that the bytes are exactly one record
- * of a schema before Avro's own decoder sees them. That decoder trusts the lengths it reads, turns
- * invalid UTF-8 into replacement characters and does not mind bytes that are left over.
+ * A walk over Avro binary that allocates next to nothing: it proves that the bytes are exactly one
+ * record of a schema before Avro's own decoder sees them. That decoder trusts the lengths it reads,
+ * turns invalid UTF-8 into replacement characters and does not mind bytes that are left over.
  */
 final class AvroShape {
 
