@@ -96,7 +96,8 @@ final class Exchange implements AutoCloseable {
                 throw new IllegalStateException(
                         "An event has one outcome per task, seen "
                                 + book.unexpected()
-                                + " more: this is a bug");
+                                + " more: does another job read the topic of the events too?"
+                                + " Stop it, or give this demo a Kafka of its own");
             }
             return result(feeding);
         } finally {
