@@ -253,4 +253,4 @@ def operators(graph: Graph) -> set[str]:
             for attribute in node.attribute:
                 yield from walk(attribute.g.node)
 
-    return set(walk(graph.model("test").graph.node))
+    return set(walk(graph.model("test").proto.graph.node))
