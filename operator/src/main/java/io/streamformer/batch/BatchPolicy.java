@@ -12,24 +12,18 @@ import java.util.List;
  *
  * <p>Rows wait in one queue per length, so that the pool is sorted by length without ever being
  * sorted. A batch is the stretch of that order around the row that waits longest: it grows to the
- * side that adds the least padding until it is full or padding costs too much. Each batch holds the
- * oldest row, hence none is ever passed over for good. How old a row is counts its priority's head
- * start in.
+ * side that adds the least padding until it is full or its padding costs more than another run
+ * would. Each batch holds the oldest row, hence none is ever passed over for good. How old a row is
+ * counts its priority's head start in.
  *
  * <p>How many padded tokens a batch may have is learned: from runs that did not fit into memory,
- * for each power of two of the length, and from the time that runs take per padded token.
+ * for each power of two of the length, and from the time that runs take ({@link RunCost}).
  */
 final class BatchPolicy<R extends BatchRow> {
 
     // A row that came to a busy device waits at most this share of a run's time: with a long run it
     // costs little to wait for company, with a short one there is nothing to gain.
     private static final int DELAY_SHARE = 4;
-    private static final int SMOOTHING = 8;
-
-    // A batch of at least a quarter of its rows stops growing where padding would pass this share:
-    // what is left out finds better company a batch later.
-    private static final double MAX_PADDING_SHARE = 0.2;
-    private static final int FEW_ROWS = 4;
 
     private static final Comparator<BatchRow> LONGEST_FIRST =
             Comparator.comparingInt(BatchRow::length).reversed();
@@ -42,8 +36,7 @@ final class BatchPolicy<R extends BatchRow> {
     /** Padded tokens that fit into memory, by the power of two below the longest row. */
     private final int[] memoryCeilings = new int[Integer.SIZE];
 
-    private long runNanos;
-    private double nanosPerToken;
+    private final RunCost cost = new RunCost();
 
     BatchPolicy(BatchLimits limits) {
         this.limits = limits;
@@ -90,10 +83,7 @@ final class BatchPolicy<R extends BatchRow> {
     int tokenCeiling(int longest) {
         int memory = memoryCeilings[group(longest)];
         long time = limits.maxTime().toNanos();
-        if (time == 0 || nanosPerToken == 0) {
-            return memory;
-        }
-        return (int) Math.min(memory, time / nanosPerToken);
+        return time == 0 ? memory : Math.min(memory, cost.tokensWithin(time));
     }
 
     /** The same for the longest rows that can come. */
@@ -116,15 +106,12 @@ final class BatchPolicy<R extends BatchRow> {
      * @param tokens its padded tokens
      */
     void ran(long nanos, int tokens) {
-        runNanos = runNanos == 0 ? nanos : runNanos + (nanos - runNanos) / SMOOTHING;
-        double each = (double) nanos / tokens;
-        nanosPerToken =
-                nanosPerToken == 0 ? each : nanosPerToken + (each - nanosPerToken) / SMOOTHING;
+        cost.ran(nanos, tokens);
     }
 
     /** What a run takes, as far as runs have shown; 0 before the first. */
     long expectedNanos() {
-        return runNanos;
+        return cost.nanos();
     }
 
     private static int group(int length) {
@@ -145,7 +132,7 @@ final class BatchPolicy<R extends BatchRow> {
         if (oldest == null) {
             return Long.MAX_VALUE;
         }
-        long delay = Math.min(limits.maxDelay().toNanos(), runNanos / DELAY_SHARE);
+        long delay = Math.min(limits.maxDelay().toNanos(), cost.nanos() / DELAY_SHARE);
         return oldest.arrivalNanos() + delay - now;
     }
 
@@ -177,16 +164,13 @@ final class BatchPolicy<R extends BatchRow> {
     }
 
     /**
-     * Rows of a length to add to a batch: as many as fit while its padding stays small. A batch
-     * that is still short of rows takes them at any price, because a run costs something by itself.
+     * Rows of a length to add to a batch: as many as fit while all of its padding costs no more
+     * than the run that it saves.
      */
     private int worthTaking(int length, int longest, int rows, int tokens) {
         int padded = Math.max(longest, length);
-        int most = Math.min(capacity(padded) - rows, byLength.get(length).size());
-        int atAnyPrice = Math.min(most, limits.maxRows() / FEW_ROWS - rows);
-        int take = most;
-        while (take > Math.max(0, atAnyPrice)
-                && tokens + take * length < (1 - MAX_PADDING_SHARE) * padded * (rows + take)) {
+        int take = Math.min(capacity(padded) - rows, byLength.get(length).size());
+        while (take > 0 && padded * (rows + take) - (tokens + take * length) > cost.fixedTokens()) {
             take--;
         }
         return take;

@@ -33,10 +33,10 @@ class BatchPolicyTest {
                 "budget of the longer row; 3; 12; 5 6 6; 6 5 | 6",
                 "longest row alone; 9; 12; 12 1 1; 12 | 1 1",
                 "the oldest is not passed over; 2; 100; 50 1 1 1 1; 50 | 1 1 | 1 1",
-                "a batch of few rows takes padding; 8; 1000; 9 50; 50 9",
-                "a batch of a quarter does not; 8; 1000; 9 9 50; 9 9 | 50",
-                "until it costs too much; 8; 1000; 9 9 10 8 6 5; 9 9 8 6 5 | 10",
-                "many longer rows outweigh it; 8; 1000; 6 6 10 10 10 10; 10 10 10 10 6 6",
+                "padding that costs less than a run; 8; 1000; 9 40; 40 9",
+                "padding that costs more than a run; 8; 1000; 9 50; 9 | 50",
+                "all padding of a batch counts; 8; 1000; 9 9 50; 9 9 | 50",
+                "as many of a length as are worth it; 8; 1000; 30 20 20 20 20; 30 20 20 20 | 20",
             })
     void formsBatches(String name, int maxRows, int maxTokens, String lengths, String expected) {
         BatchPolicy<FakeRow> policy = policy(maxRows, maxTokens, Duration.ZERO);
@@ -141,8 +141,9 @@ class BatchPolicyTest {
                 new BatchPolicy<>(
                         new BatchLimits(8, 100, 100, Duration.ZERO, Duration.ofMillis(20)));
         add(policy, "10 10 10 10 10 10 50");
-        // Half a millisecond for each padded token: 20 ms are 40 tokens.
+        // Half a millisecond for each padded token, and nothing for the run: 20 ms are 40 tokens.
         policy.ran(50 * MILLI, 100);
+        policy.ran(5 * MILLI, 10);
 
         assertThat(policy.tokenCeiling(10)).isEqualTo(40);
         assertThat(lengths(policy.next())).isEqualTo("10 10 10 10");
