@@ -30,12 +30,12 @@ class RecoveryITCase {
                         options -> {})) {
             int sent = 0;
             // A kill between two transactions aborts nothing and proves nothing: then another.
-            for (int kill = 1; kill <= MOST_KILLS && aborted(job) == 0; kill++) {
+            for (int kill = 1; kill <= MOST_KILLS && uncommitted(job) == 0; kill++) {
                 int before = sent;
                 sent = send(job, sent, EVENTS);
                 // Some are committed, some are written and not committed, some are under way.
                 job.await(2 * before + 500);
-                while (!hasUncommitted(job)) {
+                while (uncommitted(job) == 0) {
                     assertThat(job.job().hasEnded()).isFalse();
                     sent = send(job, sent, EVENTS / 10);
                 }
@@ -48,11 +48,14 @@ class RecoveryITCase {
             List<TestJob.Outcome> committed = job.readAll("read_committed");
             assertThat(committed).hasSize(2 * sent);
             assertThat(committed).extracting(TestJob::identity).doesNotHaveDuplicates();
-            assertThat(aborted(job)).as("results that were written and aborted").isGreaterThan(0);
+            assertThat(uncommitted(job))
+                    .as("results that were written and aborted")
+                    .isGreaterThan(0);
         }
     }
 
-    private static int aborted(TestJob job) throws Exception {
+    /** Results in transactions that are open; once all events are answered, in aborted ones. */
+    private static int uncommitted(TestJob job) throws Exception {
         return job.readAll("read_uncommitted").size() - job.readAll("read_committed").size();
     }
 
@@ -67,10 +70,5 @@ class RecoveryITCase {
             one.get();
         }
         return from + count;
-    }
-
-    /** True where results lie in a transaction that is still open. */
-    private static boolean hasUncommitted(TestJob job) throws Exception {
-        return job.readAll("read_uncommitted").size() > job.readAll("read_committed").size();
     }
 }
