@@ -2,6 +2,8 @@ package io.streamformer.it;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.streamformer.flink.JobOptions;
+import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.Future;
 import java.util.stream.IntStream;
@@ -13,7 +15,12 @@ import org.junit.jupiter.api.extension.ExtendWith;
 class RecoveryITCase {
 
     private static final int EVENTS = 5_000;
-    private static final int MOST_KILLS = 5;
+
+    /** No more than the restarts that the cluster grants. */
+    private static final int MOST_KILLS = 3;
+
+    /** Long enough to find an open transaction and to kill before it is committed. */
+    private static final Duration CHECKPOINT_INTERVAL = Duration.ofSeconds(3);
 
     private final LocalStack stack;
 
@@ -27,7 +34,8 @@ class RecoveryITCase {
                 TestJob.start(
                         stack,
                         List.of(TestBundles.TINY_SENTIMENT, TestBundles.TINY_TRANSLATION),
-                        options -> {})) {
+                        options ->
+                                options.set(JobOptions.CHECKPOINT_INTERVAL, CHECKPOINT_INTERVAL))) {
             int sent = 0;
             // A kill between two transactions aborts nothing and proves nothing: then another.
             for (int kill = 1; kill <= MOST_KILLS && uncommitted(job) == 0; kill++) {
