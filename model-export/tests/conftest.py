@@ -40,6 +40,15 @@ def encoder_folder(request) -> Path:
     return MODELS / request.param
 
 
+@pytest.fixture(scope="module")
+def torch():
+    """torch on one thread and from one seed; the test is skipped where it is not installed."""
+    module = pytest.importorskip("torch")
+    module.set_num_threads(1)
+    module.manual_seed(0)
+    return module
+
+
 @pytest.fixture(scope="session")
 def sentiment_folder() -> Path:
     return MODELS / "tiny-sentiment"

@@ -32,13 +32,6 @@ from test_decoding_reference import FAMILIES
 from test_reference import bert
 
 
-@pytest.fixture(scope="module")
-def torch():
-    module = pytest.importorskip("torch")
-    module.set_num_threads(1)
-    return module
-
-
 @pytest.mark.reference
 @pytest.mark.parametrize("family", ["marian", "marian-forced-end", "bart", "m2m100", "t5"])
 def test_probabilities_are_the_references(torch, tmp_path, family):

@@ -58,14 +58,6 @@ EARLY_STOPPING = [True, "never"]
 ALL = Options(frozenset(Option), alignment_layer=0)
 
 
-@pytest.fixture(scope="module")
-def torch():
-    module = pytest.importorskip("torch")
-    module.set_num_threads(1)
-    module.manual_seed(1)
-    return module
-
-
 @pytest.fixture(scope="module", params=FAMILIES)
 def family(request, torch, tmp_path_factory):
     """The reference model and the graph with every option."""

@@ -76,14 +76,6 @@ SHAPES = {
 CASES = [(name, i) for name, shapes in SHAPES.items() for i in range(len(shapes))]
 
 
-@pytest.fixture(scope="module")
-def torch():
-    module = pytest.importorskip("torch")
-    module.set_num_threads(1)
-    module.manual_seed(0)
-    return module
-
-
 def encoder(torch, folder, name: str, shape: int, head: str, **more):
     """Random weights, saved as transformers saves them."""
     import transformers

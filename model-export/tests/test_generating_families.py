@@ -51,13 +51,6 @@ LANGUAGE = (Option.FORCED_BOS_TOKEN_ID,)
 SEARCHES = [(1, 1.0, 12, 0), (1, 1.0, 20, 5), (4, 1.0, 16, 0), (4, 0.6, 20, 5), (3, -0.5, 9, 0)]
 
 
-@pytest.fixture(scope="module")
-def torch():
-    module = pytest.importorskip("torch")
-    module.set_num_threads(1)
-    return module
-
-
 def settings(family: str) -> dict[str, object]:
     ids = {"pad_token_id": 1, "eos_token_id": 2, "decoder_start_token_id": 2}
     if "T5" in family:

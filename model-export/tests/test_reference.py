@@ -38,14 +38,6 @@ GENERATION = [
 ]
 
 
-@pytest.fixture(scope="module")
-def torch():
-    module = pytest.importorskip("torch")
-    module.set_num_threads(1)
-    module.manual_seed(0)
-    return module
-
-
 def bert(torch, folder, **shape):
     from transformers import BertConfig, BertForSequenceClassification
 

@@ -281,6 +281,44 @@ def marian_student(
 
 
 @app.command()
+def shortlist(
+    folder: Annotated[Path, typer.Argument(help="A Marian-type model folder; gets lex.bin.")],
+    train: Annotated[
+        list[str],
+        typer.Option(help="Parallel text, repeatable: table.tsv[.gz] or SOURCE:TARGET."),
+    ],
+    held_out: Annotated[
+        Path | None,
+        typer.Option(help="Table whose first column is not learned from, such as held-out.tsv."),
+    ] = None,
+    best: Annotated[int, typer.Option(min=1, help="Targets of a source token, at most.")] = 100,
+    least: Annotated[float, typer.Option(min=0, help="Probability of a target, at least.")] = 5e-4,
+    frequent: Annotated[
+        int, typer.Option(min=1, help="Most frequent target tokens, open to every text.")
+    ] = 200,
+    force: Annotated[bool, typer.Option("--force", help="Replace an earlier shortlist.")] = False,
+) -> None:
+    """Learn from parallel text which tokens may translate which, for export to narrow its search.
+
+    `export` of a folder with lex*.bin makes a bundle whose output projection is narrowed, per
+    text, to the candidates of its tokens, the most frequent tokens and its own.
+    """
+    from streamformer_export import lexicon
+
+    with errors_to_exit_code():
+        narrowing = lexicon.write(
+            folder,
+            train,
+            best=best,
+            least=least,
+            frequent=frequent,
+            held_out=held_out,
+            force=force,
+        )
+        typer.echo(f"{folder / 'lex.bin'}: {narrowing}")
+
+
+@app.command()
 def pack(
     folder: Folder,
     out: Annotated[Path, typer.Argument(help="The folder to write; refused if it is not empty.")],

@@ -7,7 +7,7 @@ little-endian.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -238,6 +238,25 @@ class Shortlist:
             )
         offsets = np.frombuffer(content, "<u8", words, 48).astype(np.int64)
         return Shortlist(first, offsets, np.frombuffer(content, "<u4", candidates, 48 + 8 * words))
+
+    @staticmethod
+    def of_lists(lists: Sequence[Iterable[int]]) -> Shortlist:
+        """The shortlist whose source token i may become the tokens of `lists[i]`."""
+        rows = [sorted(set(row)) for row in lists]
+        ends = np.cumsum([len(row) for row in rows])
+        offsets = np.concatenate([[0], ends]).astype(np.int64)
+        return Shortlist(0, offsets, np.concatenate([*rows, []]).astype(np.uint32))
+
+    def write(self, path: Path) -> None:
+        """Writes Marian's binary file; its checksum, which no reader here asks for, is 0."""
+        longest = int(np.diff(self.offsets).max(initial=0))
+        counts = len(self.offsets), len(self.candidates)
+        header = [SHORTLIST_MAGIC, 0, self.first, longest, *counts]
+        path.write_bytes(
+            np.array(header, "<u8").tobytes()
+            + self.offsets.astype("<u8").tobytes()
+            + self.candidates.astype("<u4").tobytes()
+        )
 
     def of(self, ids: Iterable[int]) -> list[int]:
         """The tokens that may translate `ids`, ascending, as Marian chooses them.

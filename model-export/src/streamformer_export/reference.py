@@ -122,6 +122,11 @@ def generate(
     first = bundle.target_language_id(language)
     if first is not None:
         settings["forced_bos_token_id"] = first
+    if bundle.shortlist:
+        allowed = bundle.shortlist.of(row)
+        # Probabilities are those among the tokens of the shortlist.
+        settings["prefix_allowed_tokens_fn"] = lambda *_: allowed
+        settings["renormalize_logits"] = True
     start = len(row) if bundle.manifest["family"] in PROMPTED else 1
     with torch.no_grad():
         ids = model.generate(

@@ -78,6 +78,14 @@ def read_target_tokenizer(folder: Path) -> dict[str, Any] | None:
     )
 
 
+def read_target_encoder(folder: Path) -> Tokenizer | None:
+    """What turns translations into ids, where it is not the tokenizer of the sources."""
+    if native_marian.find_vocabulary(folder) is not None or not _is_pair(folder):
+        return None
+    target = SentencePieceModel.read(folder / PAIR[1])
+    return load(tokenizer_json(target, sentencepiece_folder.numbered(folder / PAIR_VOCABULARY)))
+
+
 def _is_pair(folder: Path) -> bool:
     """Whether a folder has OPUS-MT's SentencePiece models and no tokenizer.json."""
     files = (*PAIR, PAIR_VOCABULARY)

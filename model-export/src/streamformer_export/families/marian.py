@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from streamformer_export.errors import ExportError
 from streamformer_export.families import TEXT_TO_TEXT, Model, Task
 from streamformer_export.families.seq2seq import (
     BART_IGNORED,
@@ -14,6 +15,7 @@ from streamformer_export.families.seq2seq import (
     encoder_decoder,
 )
 from streamformer_export.generation import read_generation
+from streamformer_export.native_marian import find_shortlist
 from streamformer_export.quantize import Table
 from streamformer_export.weights import Config, Weights, read_json
 
@@ -47,7 +49,15 @@ def read(folder: Path, task: Task = Task.TRANSLATION) -> Model:
     # Positions are what the formula gives.
     for side in ("encoder", "decoder"):
         weights.ignore(f"model.{side}.embed_positions.weight")
-    return encoder_decoder("marian", task, positions, shape, stacks, weights, generation)
+    shortlist = find_shortlist(folder)
+    if shortlist and not shape.shared_embedding:
+        raise ExportError(
+            "A shortlist offers the source's own tokens too, so both sides share a vocabulary: "
+            f"share_encoder_decoder_embeddings is false. Remove {shortlist.name}."
+        )
+    return encoder_decoder(
+        "marian", task, positions, shape, stacks, weights, generation, shortlist=shortlist
+    )
 
 
 def sinusoids(positions: int, width: int) -> np.ndarray:

@@ -17,7 +17,7 @@ import numpy as np
 from streamformer_export.errors import ExportError
 from streamformer_export.families import Model, Task
 from streamformer_export.generation import Defaults
-from streamformer_export.graph import decode, shortlist
+from streamformer_export.graph import decode
 from streamformer_export.graph.builder import FLOAT, INT32, INT64, Graph
 from streamformer_export.graph.layers import (
     Norm,
@@ -26,6 +26,7 @@ from streamformer_export.graph.layers import (
     split_heads,
 )
 from streamformer_export.graph.options import NO_OPTIONS, Options, decoding_inputs
+from streamformer_export.graph.shortlist import NarrowProjection
 from streamformer_export.native_marian import NativeWeights, find_model, find_shortlist
 from streamformer_export.quantize import Linear, Range, Scheme, Table
 
@@ -203,12 +204,10 @@ class _Builder:
         key_mask = g.op("Cast", mask, to=INT32)
         source = self._encode(g, ids, key_mask)
         fixed = [(key_mask, INT32, 2), *self._source_caches(g, source)]
-        tokens, narrow = "", None
+        narrow = None
         if with_shortlist:
-            tokens, bias = shortlist.candidates(g, self.sizes.vocabulary)
-            bias = g.op("Add", bias, g.op("Gather", self._output_bias(g), tokens))
-            fixed.append((bias, *shortlist.TYPE))
-            narrow = self.scheme.narrow(g, self.table, tokens)
+            narrow = NarrowProjection(g, self.scheme, self.table, self.output_bias)
+            fixed.append((narrow.bias, *narrow.TYPE))
         layers = self.sizes.decoder_layers
 
         def step(
@@ -219,8 +218,7 @@ class _Builder:
             x, cells = self._decode(g, x, states[:layers], rest, _next_cell)
             if narrow is None:
                 return self.scheme.project(g, self.table, x, self.output_bias), cells
-            logits = self.scheme.project_narrow(g, self.table, x, narrow)
-            return g.op("Add", logits, rest[-1]), cells
+            return narrow.logits(g, x, rest[-1]), cells
 
         beams = g.op("Reshape", limits.num_beams, g.ints(1))
         rows = g.op("Shape", ids, start=0, end=1)
@@ -234,7 +232,7 @@ class _Builder:
             fixed=fixed,
             options=options,
             reordered=[(g.op("Expand", g.float(0), cell), FLOAT, 3)] * layers,
-            tokens=tokens,
+            tokens=narrow.tokens if narrow else "",
             read=self._read,
         )
         self.weights.refuse_rest()
@@ -327,9 +325,6 @@ class _Builder:
 
     def _positions(self, g: Graph) -> str:
         return g.shared("positions", self.positions)
-
-    def _output_bias(self, g: Graph) -> str:
-        return g.shared(f"{self.table.projection}.bias", self.output_bias)
 
     def _norm(self, block: str) -> Norm:
         scale, bias = (self.weights[f"{block}_ln_{part}"] for part in ("scale", "bias"))

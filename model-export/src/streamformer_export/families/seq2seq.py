@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -27,6 +28,7 @@ from streamformer_export.graph.layers import (
     split_heads,
 )
 from streamformer_export.graph.options import NO_OPTIONS, Options, decoding_inputs
+from streamformer_export.graph.shortlist import NarrowProjection
 from streamformer_export.quantize import Linear, Scheme, Table
 from streamformer_export.weights import COMMON_KEYS, Config, Weights
 
@@ -263,21 +265,37 @@ class EncoderDecoder(Layers):
         if "final_logits_bias" in weights:
             self.logits_bias = weights["final_logits_bias"][0]
 
-    def build(self, rules: decode.Rules, options: Options = NO_OPTIONS) -> Graph:
+    def build(
+        self, rules: decode.Rules, options: Options = NO_OPTIONS, *, narrowed: bool = False
+    ) -> Graph:
+        """The search; where it is `narrowed`, by a shortlist of each row."""
         g = Graph("generate")
         ids = g.input("input_ids", INT64, ("batch", "source"))
         mask = g.input("attention_mask", INT64, ("batch", "source"))
         limits = decoding_inputs(g, options)
         key_mask = g.op("Cast", mask, to=INT32)
         source = self._encode(g, ids, key_mask)
+        fixed = [(key_mask, INT32, 2), *self._source_caches(g, source)]
+        narrow = None
+        if narrowed:
+            narrow = NarrowProjection(g, self.scheme, self.head, self.logits_bias)
+            fixed.append((narrow.bias, *narrow.TYPE))
+
+        def step(
+            g: Graph, ids: str, position: str, score_bias: str, caches: list[str]
+        ) -> tuple[str, list[str]]:
+            x, present = self._step(g, ids, position, score_bias, caches)
+            return (narrow.logits(g, x, caches[-1]) if narrow else self._logits(g, x)), present
+
         decode.generate(
             g,
             rules,
             limits,
-            self._step,
+            step,
             grown=self._empty_caches(g, ids),
-            fixed=[(key_mask, INT32, 2), *self._source_caches(g, source)],
+            fixed=fixed,
             options=options,
+            tokens=narrow.tokens if narrow else "",
             read=self._read,
         )
         self.weights.refuse_rest()
@@ -344,7 +362,7 @@ class EncoderDecoder(Layers):
     def _step(
         self, g: Graph, ids: str, position: str, score_bias: str, caches: list[str]
     ) -> tuple[str, list[str]]:
-        """One decoder step; see decode.Step."""
+        """One decoder step up to its hidden states; otherwise see decode.Step."""
         keys = ""
         if self.decoder.distances is not None:
             # Each step added a key per beam.
@@ -356,13 +374,18 @@ class EncoderDecoder(Layers):
     def _read(self, g: Graph, answer: str, order: str, caches: list[str]) -> str:
         """A whole answer; see decode.Read."""
         # A step of a search whose beams are the tokens of the answer, each seeing the earlier ones.
-        return self._decode(g, answer, order, order, causal(g, order), caches)[0]
+        x, _ = self._decode(g, answer, order, order, causal(g, order), caches)
+        return self._logits(g, x)
+
+    def _logits(self, g: Graph, x: str) -> str:
+        """Hidden states (rows, tokens, width) → (rows, tokens, vocabulary)."""
+        return self.scheme.project(g, self.head, x, self.logits_bias)
 
     def _decode(
         self, g: Graph, ids: str, position: str, keys: str, score_bias: str, caches: list[str]
     ) -> tuple[str, list[str]]:
         """Tokens `ids` (rows, beams) at `position` (beams or scalar), with the positions of their
-        keys (time), to their logits."""
+        keys (time), to their hidden states."""
         stack, scale = self.decoder, self.shape.score_scale
         count = 2 * stack.layers
         past, key_mask, source = caches[:count], caches[count], caches[count + 1 :]
@@ -394,7 +417,7 @@ class EncoderDecoder(Layers):
             mixed = attention(g, query, *source[pair], stack.heads, key_mask=key_mask, scale=scale)
             stream.add(*self.out(g, cross, i, mixed))
             stream.add(*self.feed_forward(g, stack.feed_forward, i, stream.seen))
-        return self.scheme.project(g, self.head, stream.seen, self.logits_bias), present
+        return stream.seen, present
 
 
 def encoder_decoder(
@@ -405,11 +428,13 @@ def encoder_decoder(
     stacks: Sequence[Stack],
     weights: Weights,
     generation: tuple[decode.Rules, Defaults],
+    *,
+    shortlist: Path | None = None,
     **more: object,
 ) -> Model:
     """The model of a folder that was read: `stacks` are its encoder and its decoder.
 
-    `more` are fields of Model.
+    A `shortlist` narrows the search. `more` are fields of Model.
     """
     rules, defaults = generation
 
@@ -423,8 +448,11 @@ def encoder_decoder(
         pad_token_id=input_padding(rules),
         rules=rules,
         defaults=defaults,
-        build=lambda scheme, options=NO_OPTIONS: graphs(scheme).build(rules, options),
+        build=lambda scheme, options=NO_OPTIONS: graphs(scheme).build(
+            rules, options, narrowed=shortlist is not None
+        ),
         build_scorer=lambda scheme: graphs(scheme).build_scorer(),
+        shortlist=shortlist,
         **more,
     )
 
