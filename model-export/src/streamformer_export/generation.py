@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from streamformer_export.errors import ExportError
-from streamformer_export.graph.decode import Rules
 from streamformer_export.graph.options import Option
+from streamformer_export.graph.search_state import Rules
 from streamformer_export.weights import Config, read_json
 
 # Settings that change what is generated and that the graph does not have, with their neutral

@@ -12,8 +12,8 @@ from streamformer_export import native_marian
 from streamformer_export.errors import ExportError
 from streamformer_export.generation import Defaults
 from streamformer_export.graph.builder import Graph
-from streamformer_export.graph.decode import Rules
 from streamformer_export.graph.heads import Pooling, PoolingMode
+from streamformer_export.graph.search_state import Rules
 from streamformer_export.quantize import Range, Scheme
 from streamformer_export.weights import read_json
 

@@ -27,6 +27,7 @@ from streamformer_export.graph import decode
 from streamformer_export.graph.builder import FLOAT, INT64, Graph
 from streamformer_export.graph.layers import ACTIVATIONS, HIDDEN, attention
 from streamformer_export.graph.options import NO_OPTIONS, Options, decoding_inputs
+from streamformer_export.graph.search_state import Prompt, Rules
 from streamformer_export.quantize import Linear, Scheme
 from streamformer_export.weights import COMMON_KEYS, Config, Weights, read_json
 
@@ -90,7 +91,7 @@ def read_labels(folder: Path, labels: Mapping[str, Sequence[int]]) -> Model:
 
 def _read(
     folder: Path, task: Task
-) -> tuple[Shape, Callable[[Scheme], CausalDecoder], int, tuple[decode.Rules, Defaults]]:
+) -> tuple[Shape, Callable[[Scheme], CausalDecoder], int, tuple[Rules, Defaults]]:
     config = Config(read_json(folder / "config.json"), "config.json")
     config.require("model_type", "gpt2")
     config.require("architectures", ["GPT2LMHeadModel"])
@@ -160,7 +161,7 @@ class CausalDecoder(Layers):
         """GPT-2 keeps its matrices as (in, out)."""
         return Linear(name, self.weights[f"{name}.weight"], self.weights[f"{name}.bias"])
 
-    def build(self, rules: decode.Rules, options: Options = NO_OPTIONS) -> Graph:
+    def build(self, rules: Rules, options: Options = NO_OPTIONS) -> Graph:
         g = Graph("generate")
         ids, mask = self._inputs(g)
         limits = decoding_inputs(g, options)
@@ -174,7 +175,7 @@ class CausalDecoder(Layers):
             grown=self._read_prompt(g, ids),
             fixed=[(length, INT64, 2)],
             options=options,
-            prompt=decode.Prompt(*wide),
+            prompt=Prompt(*wide),
         )
         self.weights.refuse_rest()
         return g

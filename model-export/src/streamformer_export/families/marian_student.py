@@ -26,6 +26,7 @@ from streamformer_export.graph.layers import (
     split_heads,
 )
 from streamformer_export.graph.options import NO_OPTIONS, Options, decoding_inputs
+from streamformer_export.graph.search_state import Rules
 from streamformer_export.graph.shortlist import NarrowProjection
 from streamformer_export.native_marian import NativeWeights, find_model, find_shortlist
 from streamformer_export.quantize import Linear, Range, Scheme, Table
@@ -137,7 +138,7 @@ def read(folder: Path) -> Model:
     config.ignore(IGNORED_KEYS)
     config.refuse_rest()
     # Marian's SentencePiece vocabularies begin with </s> and <unk>, and it never generates <unk>.
-    rules = decode.Rules(
+    rules = Rules(
         vocabulary_size=sizes.vocabulary, start_id=0, end_id=0, padding_id=1, banned_ids=(1,)
     )
     lists = find_shortlist(folder)
@@ -196,7 +197,7 @@ class _Builder:
         self.output_bias = weights["decoder_ff_logit_out_b"]
         self.positions = sinusoids(POSITIONS, sizes.width)
 
-    def build(self, rules: decode.Rules, with_shortlist: bool, options: Options) -> Graph:
+    def build(self, rules: Rules, with_shortlist: bool, options: Options) -> Graph:
         g = Graph("marian-student")
         ids = g.input("input_ids", INT64, ("batch", "source"))
         mask = g.input("attention_mask", INT64, ("batch", "source"))

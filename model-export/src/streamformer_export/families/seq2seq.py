@@ -28,6 +28,7 @@ from streamformer_export.graph.layers import (
     split_heads,
 )
 from streamformer_export.graph.options import NO_OPTIONS, Options, decoding_inputs
+from streamformer_export.graph.search_state import Rules
 from streamformer_export.graph.shortlist import NarrowProjection
 from streamformer_export.quantize import Linear, Scheme, Table
 from streamformer_export.weights import COMMON_KEYS, Config, Weights
@@ -266,7 +267,7 @@ class EncoderDecoder(Layers):
             self.logits_bias = weights["final_logits_bias"][0]
 
     def build(
-        self, rules: decode.Rules, options: Options = NO_OPTIONS, *, narrowed: bool = False
+        self, rules: Rules, options: Options = NO_OPTIONS, *, narrowed: bool = False
     ) -> Graph:
         """The search; where it is `narrowed`, by a shortlist of each row."""
         g = Graph("generate")
@@ -427,7 +428,7 @@ def encoder_decoder(
     shape: Shape,
     stacks: Sequence[Stack],
     weights: Weights,
-    generation: tuple[decode.Rules, Defaults],
+    generation: tuple[Rules, Defaults],
     *,
     shortlist: Path | None = None,
     **more: object,

@@ -15,23 +15,23 @@ them is done, writes those into the result and drops them.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
 from streamformer_export.errors import ExportError
+from streamformer_export.graph.alignments import Read, alignments
 from streamformer_export.graph.builder import BOOL, DOUBLE, FLOAT, INT64, Graph
-from streamformer_export.graph.layers import HIDDEN, seen_attention
+from streamformer_export.graph.layers import HIDDEN
 from streamformer_export.graph.options import NO_OPTIONS, Limits, Option, Options
-from streamformer_export.graph.processors import ban_repeated_ngrams, penalize_repetition
-from streamformer_export.graph.sampling import sample
-
-# The score of a hypothesis that must not win, as in transformers.
-REFUSED = -1.0e9
-
-# Stands for padding in what a row remembers of its prompt.
-NO_TOKEN = -1
+from streamformer_export.graph.search_state import (
+    NO_TOKEN,
+    REFUSED,
+    Prompt,
+    RowInputs,
+    Rules,
+    State,
+)
+from streamformer_export.graph.token_scores import TokenScores
 
 # The inner loop goes on while more than this share of its rows is open.
 OPEN_SHARE = 0.75
@@ -39,89 +39,6 @@ OPEN_SHARE = 0.75
 # (graph, ids (rows, beams), position (), score bias (rows, 1, beams, time), caches)
 # → logits (rows, beams, vocabulary), grown and reordered caches
 Step = Callable[[Graph, str, str, str, list[str]], tuple[str, list[str]]]
-
-# (graph, ids (rows, time), order (time), caches) → logits (rows, time, vocabulary), each token
-# seeing the earlier ones
-Read = Callable[[Graph, str, str, list[str]], str]
-
-
-@dataclass(frozen=True)
-class Rules:
-    """What a model's generation configuration fixes."""
-
-    vocabulary_size: int
-    start_id: int
-    end_id: int
-    padding_id: int
-    banned_ids: tuple[int, ...] = ()
-    # The first token that is generated, where the caller gives no other.
-    forced_bos_id: int | None = None
-    # When a row stops: as transformers' early_stopping, False, True or "never".
-    early_stopping: bool | str = False
-    # The last token that a row's limit allows is the end token.
-    force_end: bool = False
-    # Log-probabilities are taken after tokens were banned.
-    renormalize: bool = False
-
-
-class Prompt(NamedTuple):
-    """What a decoder without an encoder has read already, right-padded: (batch, source) each.
-
-    Its keys and values are the first of the `grown` caches; its last token is the first step's
-    input.
-    """
-
-    ids: str
-    mask: str
-
-
-class State(NamedTuple):
-    """What every row carries from step to step."""
-
-    ids: str  # (rows, beams): the last tokens
-    scores: str  # (rows, beams): sums of log-probabilities
-    history: str  # (rows, beams, time)
-    ancestors: str  # (rows, beams, cached): 0 where a beam sees a cached token, else HIDDEN
-    done: str  # (rows, beams, time): hypotheses that ended, best first, padded
-    done_scores: str  # (rows, beams): their scores, REFUSED where there is none yet
-    open: str  # (rows): whether the row goes on
-    # Where they are asked for:
-    token_scores: str = ""  # (rows, beams, time): log-probability of each token of the history
-    done_token_scores: str = ""  # (rows, beams, time): of each token of the hypotheses
-
-    def values(self) -> list[tuple[str, int, int]]:
-        """What is carried, with element type and rank."""
-        return [(v, *t) for v, t in zip(self, STATE_TYPES, strict=True) if v]
-
-
-STATE_TYPES = (
-    (INT64, 2),
-    (FLOAT, 2),
-    (INT64, 3),
-    (FLOAT, 3),
-    (INT64, 3),
-    (FLOAT, 2),
-    (BOOL, 1),
-    (FLOAT, 3),
-    (FLOAT, 3),
-)
-
-
-class RowInputs(NamedTuple):
-    """What a caller gives each row, in the rows that are still open."""
-
-    limit: str  # (rows)
-    row: str  # (rows): its number in the batch
-    forced_bos: str  # (rows), or empty
-    seed: str  # (rows), or empty
-
-    def values(self) -> list[tuple[str, int, int]]:
-        return [(v, INT64, 1) for v in self if v]
-
-    def moved(self, values: list[str]) -> RowInputs:
-        """The same with the names that they have in another graph."""
-        names = iter(values)
-        return RowInputs(*(next(names) if v else "" for v in self))
 
 
 def generate(
@@ -138,11 +55,15 @@ def generate(
     read: Read | None = None,
     prompt: Prompt | None = None,
 ) -> None:
-    """Adds a search, as `search` does, and declares its outputs, those of the options included.
+    """Adds a search and declares its outputs, those of the options included.
 
-    The options' inputs are declared by `decoding_inputs`. `read` is the same decoder reading whole
-    answers, where it has cross-attention to look at. With a `prompt` the sequences are what
-    follows it.
+    `grown` are the empty self-attention caches (rows, heads, 0, head_dim); `reordered` are states
+    (value, type, rank) that each beam has of its own (rows, beams, ...); `fixed` are what each row
+    needs besides, in the same form, such as cross-attention keys and values. `step` gets them in
+    this order. `tokens` (logits) are the tokens that the logits stand for, where they are not the
+    whole vocabulary; the end token is one of them. The options' inputs are declared by
+    `decoding_inputs`. `read` is the same decoder reading whole answers, where it has
+    cross-attention to look at. With a `prompt` the sequences are what follows it.
     """
     search = _Search(g, rules, limits, step, tokens, Option.TOKEN_SCORES in options, prompt)
     sequences, scores, *token_scores = search.add(g, grown, reordered, fixed)
@@ -157,70 +78,8 @@ def generate(
                 "this model has none. Export it without alignments."
             )
         caches = [*grown, *(value for value, _, _ in fixed)]
-        seen = _alignments(g, rules, options.alignment_layer, read, sequences, caches)
+        seen = alignments(g, rules, options.alignment_layer, read, sequences, caches)
         g.output("alignments", seen, FLOAT, ("batch", "num_beams", "target", "source"))
-
-
-def _alignments(
-    g: Graph, rules: Rules, layer: int, read: Read, sequences: str, caches: list[str]
-) -> str:
-    """Mean over the heads of one layer's cross-attention: (batch, beams, time, source).
-
-    The finished sequences are read once more, all at once. In the loop each step would carry its
-    part of them and move it with its beam.
-    """
-    shape = g.op("Shape", sequences)
-    batch, beams, time = g.op("Split", shape, outputs=3, axis=0, num_outputs=3)
-    start = g.op("Expand", g.int(rules.start_id), g.op("Concat", batch, beams, g.ints(1), axis=0))
-    before = g.op("Slice", sequences, g.ints(0), g.ints(-1), g.ints(2))
-    rows = g.op("Concat", g.ints(-1), time, axis=0)
-    answers = g.op("Reshape", g.op("Concat", start, before, axis=2), rows)
-    if rules.padding_id >= rules.vocabulary_size:
-        answers = g.op("Min", answers, g.int(rules.vocabulary_size - 1))
-    order = g.op("Range", g.int(0), g.op("Squeeze", time), g.int(1))
-    # Each hypothesis is a row of its own here.
-    row = g.op("Range", g.int(0), g.op("Squeeze", batch), g.int(1))
-    row = g.op("Expand", g.op("Unsqueeze", row, g.ints(1)), g.op("Concat", batch, beams, axis=0))
-    row = g.op("Reshape", row, g.ints(-1))
-    with g.only() as wanted:
-        caches = [g.op("Gather", cache, row, axis=0) for cache in caches]
-        with seen_attention() as seen:
-            read(g, answers, order, caches)
-        cross = [one.probabilities for one in seen if not one.grows]
-        if not -len(cross) <= layer < len(cross):
-            raise ExportError(
-                f"The alignment layer is one of the decoder's {len(cross)}, from 0 on: "
-                f"--alignment-layer is {layer}. Choose another."
-            )
-        mean = g.op("ReduceMean", cross[layer], g.ints(1), keepdims=0)
-        source = g.op("Shape", mean, start=2)
-        found = g.op("Reshape", mean, g.op("Concat", shape, source, axis=0))
-        wanted.append(found)
-    return found
-
-
-def search(
-    g: Graph,
-    rules: Rules,
-    limits: Limits,
-    step: Step,
-    grown: Sequence[str],
-    fixed: Sequence[tuple[str, int, int]],
-    *,
-    reordered: Sequence[tuple[str, int, int]] = (),
-    tokens: str = "",
-) -> tuple[str, str]:
-    """Adds a search; returns sequences (batch, beams, time) and scores (batch, beams).
-
-    `grown` are the empty self-attention caches (rows, heads, 0, head_dim); `reordered` are states
-    (value, type, rank) that each beam has of its own (rows, beams, ...); `fixed` are what each row
-    needs besides, in the same form, such as cross-attention keys and values. `step` gets them in
-    this order. `tokens` (logits) are the tokens that the logits stand for, where they are not the
-    whole vocabulary; the end token is one of them.
-    """
-    search = _Search(g, rules, limits, step, tokens)
-    sequences, scores = search.add(g, grown, reordered, fixed)
-    return sequences, scores
 
 
 class _Search:
@@ -239,15 +98,15 @@ class _Search:
         self.rules = rules
         self.limits = limits
         self.step = step
-        self.tokens = tokens
         self.scores_tokens = scores_tokens
         self.prompt = prompt
         self.remembers = bool(limits.repetition_penalty or limits.no_repeat_ngram_size)
         self.batch = g.op("Shape", limits.max_new_tokens)
         self.num_beams = limits.num_beams
+        samples = ""
         if limits.temperature:
-            self.samples = g.op("Greater", limits.temperature, g.float(0))
-            self.num_beams = g.op("Where", self.samples, g.int(1), self.num_beams)
+            samples = g.op("Greater", limits.temperature, g.float(0))
+            self.num_beams = g.op("Where", samples, g.int(1), self.num_beams)
         self.beams = g.op("Reshape", self.num_beams, g.ints(1))
         # The best of all beams, and as many again should the first ones end.
         self.candidates = g.op("Mul", self.beams, g.ints(2))
@@ -261,17 +120,6 @@ class _Search:
             g.op("Shape", tokens) if tokens else g.ints(rules.vocabulary_size),
         )
         self.beam_order = g.op("Range", g.int(0), self.num_beams, g.int(1))
-        bans = np.zeros((2, rules.vocabulary_size), np.float32)
-        bans[:, list(rules.banned_ids)] = -np.inf
-        bans[1, rules.end_id] = -np.inf
-        self.bans = g.shared("decode.bans", bans[0])
-        self.early_bans = g.shared("decode.early_bans", bans[1])
-        if limits.suppress_tokens:
-            never = g.op("Expand", g.float(-np.inf), g.op("Shape", limits.suppress_tokens))
-            self.bans, self.early_bans = (
-                g.op("ScatterElements", bans, limits.suppress_tokens, never)
-                for bans in (self.bans, self.early_bans)
-            )
         # Length to the power of the penalty, by position of the last token.
         longest = g.op("ReduceMax", limits.max_new_tokens, g.ints(0), keepdims=0)
         longest = g.op("Max", longest, g.int(1))
@@ -282,17 +130,17 @@ class _Search:
         if rules.early_stopping == "never":
             self.favours_long = g.op("Greater", limits.length_penalty, g.float(0))
         self.forced_bos = self._forced_bos(g)
-        if rules.force_end or self.forced_bos or limits.temperature:
-            slots = g.op("Range", g.int(0), g.op("Squeeze", self.per_beam), g.int(1))
-            first = g.op("Equal", slots, g.int(0))
-            self.only_first = g.op("Where", first, g.float(0), g.float(-np.inf))
-        if limits.repetition_penalty:
-            self.greedy = g.op("Equal", self.num_beams, g.int(1))
-        if tokens and (limits.repetition_penalty or limits.no_repeat_ngram_size):
-            # Where each token of the vocabulary lies among the logits.
-            spread = g.op("Expand", g.int(0), g.ints(rules.vocabulary_size))
-            order = g.op("Range", g.int(0), g.op("Squeeze", g.op("Shape", tokens)), g.int(1))
-            self.columns = g.op("ScatterElements", spread, tokens, order)
+        self.token_scores = TokenScores(
+            g,
+            rules,
+            limits,
+            tokens=tokens,
+            num_beams=self.num_beams,
+            per_beam=self.per_beam,
+            samples=samples,
+            forces_bos=bool(self.forced_bos),
+            after_prompt=prompt is not None,
+        )
 
     def _forced_bos(self, g: Graph) -> str:
         """The first token of each row (rows), -1 where it is free; empty if it always is."""
@@ -456,7 +304,7 @@ class _Search:
         here = position
         position = g.op("Add", position, g.int(1))
         at_limit = g.op("GreaterOrEqual", position, limit)
-        values, tokens = self._best_tokens(g, state, logits, given, here, early, at_limit)
+        values, tokens = self.token_scores.best(g, state, logits, given, here, early, at_limit)
 
         last = ""
         if self.rules.early_stopping == "never":
@@ -467,101 +315,6 @@ class _Search:
         share = g.op("ReduceMean", g.op("Cast", new.open, to=FLOAT), keepdims=0)
         states = [position, *(value for value, _, _ in new.values()), *caches]
         return g.op("Greater", share, g.float(OPEN_SHARE)), states
-
-    def _best_tokens(
-        self,
-        g: Graph,
-        state: State,
-        logits: str,
-        given: RowInputs,
-        position: str,
-        early: str,
-        at_limit: str,
-    ) -> tuple[str, str]:
-        """Log-probabilities and ids of each beam's best tokens: (rows, beams, per_beam)."""
-        bans = g.op("Where", early, self.early_bans, self.bans)
-        logs = self._log_probabilities(g, state, logits, bans)
-        values, tokens = g.op("TopK", logs, self.per_beam, outputs=2, axis=-1)
-        if self.tokens:
-            tokens = g.op("Gather", self.tokens, tokens)
-        values = g.op("Add", values, g.op("Gather", bans, tokens))
-        if self.limits.temperature:
-            values, tokens = self._sampled(g, logs, bans, values, tokens, given.seed, position)
-        if given.forced_bos:
-            first = g.op("Equal", position, g.int(0))
-            forced = g.op("Unsqueeze", given.forced_bos, g.ints(1, 2))
-            here = g.op("And", first, g.op("GreaterOrEqual", forced, g.int(0)))
-            values = g.op("Where", here, self.only_first, values)
-            tokens = g.op("Where", here, forced, tokens)
-        if self.rules.force_end:
-            last = g.op("Unsqueeze", at_limit, g.ints(2))
-            values = g.op("Where", last, self.only_first, values)
-            tokens = g.op("Where", last, g.int(self.rules.end_id), tokens)
-        return values, tokens
-
-    def _log_probabilities(self, g: Graph, state: State, logits: str, bans: str) -> str:
-        """Of every token, with what was generated held against it: (rows, beams, logits)."""
-        narrow = bans
-        if self.rules.renormalize and self.tokens:
-            narrow = g.op("Gather", bans, self.tokens)
-        penalty, size = self.limits.repetition_penalty, self.limits.no_repeat_ngram_size
-        if not (penalty or size):
-            if self.rules.renormalize:
-                logits = g.op("Add", logits, narrow)
-            return g.op("LogSoftmax", logits, axis=-1)
-        logs = g.op("LogSoftmax", logits, axis=-1)
-        seen = columns = state.history
-        # As in transformers, the prompt or the start token counts; where logits are those of some
-        # tokens only, the start is none of them, unless it is the end token too.
-        if self.prompt:
-            last = g.op("Unsqueeze", state.ids, g.ints(2))
-            columns = g.op("Where", g.op("Equal", seen, g.int(NO_TOKEN)), last, seen)
-        elif not self.tokens or self.rules.start_id == self.rules.end_id:
-            seen = g.op("Pad", seen, g.ints(1, 0), g.int(self.rules.start_id), g.ints(2))
-            columns = seen
-        if self.tokens:
-            columns = g.op("Gather", self.columns, columns)
-        if penalty:
-            logs = penalize_repetition(g, logits, logs, columns, penalty, self.greedy)
-        if size:
-            logs = ban_repeated_ngrams(g, logs, seen, columns, size)
-        if self.rules.renormalize:
-            logs = g.op("LogSoftmax", g.op("Add", logs, narrow), axis=-1)
-        return logs
-
-    def _sampled(
-        self,
-        g: Graph,
-        logs: str,
-        bans: str,
-        values: str,
-        tokens: str,
-        seed: str,
-        position: str,
-    ) -> tuple[str, str]:
-        """`values` and `tokens`; where rows are sampled, the sample is the only one."""
-
-        def draw(g: Graph) -> tuple[str, str]:
-            narrow = g.op("Gather", bans, self.tokens) if self.tokens else bans
-            column = sample(
-                g,
-                g.op("Add", logs, narrow),
-                self.tokens,
-                temperature=self.limits.temperature,
-                top_k=self.limits.top_k,
-                top_p=self.limits.top_p,
-                seed=seed,
-                position=position,
-            )
-            log = g.op("GatherElements", logs, column, axis=2)
-            token = g.op("Gather", self.tokens, column) if self.tokens else column
-            return (
-                g.op("Add", log, self.only_first),
-                g.op("Expand", token, g.op("Shape", tokens)),
-            )
-
-        types = [(FLOAT, 3), (INT64, 3)]
-        return g.branch(self.samples, draw, (values, tokens), types, name="decode.sample")
 
     def _choose(
         self,

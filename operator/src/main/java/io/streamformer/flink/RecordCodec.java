@@ -2,6 +2,7 @@ package io.streamformer.flink;
 
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -54,14 +55,25 @@ public final class RecordCodec<T extends SpecificRecordBase> {
     /** The record as bytes. */
     public byte[] encode(T record) {
         ByteArrayOutputStream bytes = new ByteArrayOutputStream(256);
-        BinaryEncoder encoder = EncoderFactory.get().directBinaryEncoder(bytes, null);
+        write(record, bytes);
+        return bytes.toByteArray();
+    }
+
+    /** How many bytes {@link #encode} would give. */
+    long size(T record) {
+        Counter counter = new Counter();
+        write(record, counter);
+        return counter.bytes;
+    }
+
+    private void write(T record, OutputStream out) {
+        BinaryEncoder encoder = EncoderFactory.get().directBinaryEncoder(out, null);
         try {
             writer.write(record, encoder);
             encoder.flush();
         } catch (IOException e) {
             throw new AssertionError("writing to memory cannot fail: this is a bug", e);
         }
-        return bytes.toByteArray();
     }
 
     /**
@@ -108,5 +120,20 @@ public final class RecordCodec<T extends SpecificRecordBase> {
         return value.length > 5 && value[0] == 0
                 ? "; the first byte is 0 as in a schema registry's frame: write plain Avro binary"
                 : "";
+    }
+
+    /** Counts what is written and keeps none of it. */
+    private static final class Counter extends OutputStream {
+        private long bytes;
+
+        @Override
+        public void write(int one) {
+            bytes++;
+        }
+
+        @Override
+        public void write(byte[] some, int offset, int length) {
+            bytes += length;
+        }
     }
 }

@@ -46,7 +46,7 @@ final class RecordSizeLimit<T extends SpecificRecordBase>
 
     @Override
     public void processElement(Traced<T> result, Context context, Collector<Outcome<T>> out) {
-        long size = size(codec.encode(result.value()).length, result.origin());
+        long size = size(codec.size(result.value()), result.origin());
         if (size <= maxBytes) {
             out.collect(new Outcome.Success<>(result));
             return;
@@ -76,7 +76,7 @@ final class RecordSizeLimit<T extends SpecificRecordBase>
     /** The dead letter itself where it is small enough; otherwise without its bulk. */
     static Traced<DeadLetter> fit(Traced<DeadLetter> letter, long maxBytes) {
         RecordCodec<DeadLetter> codec = RecordCodec.of(DeadLetter.class);
-        long size = size(codec.encode(letter.value()).length, letter.origin());
+        long size = size(codec.size(letter.value()), letter.origin());
         if (size <= maxBytes) {
             return letter;
         }
@@ -93,7 +93,7 @@ final class RecordSizeLimit<T extends SpecificRecordBase>
                                         + letter.origin())
                         .build();
         Traced<DeadLetter> withoutValue = new Traced<>(smaller, letter.origin());
-        if (size(codec.encode(smaller).length, letter.origin()) <= maxBytes) {
+        if (size(codec.size(smaller), letter.origin()) <= maxBytes) {
             return withoutValue;
         }
         smaller.setId(DeadLetters.cut(smaller.getId(), MAX_ID));
@@ -105,7 +105,7 @@ final class RecordSizeLimit<T extends SpecificRecordBase>
         return new Traced<>(smaller, letter.origin().withKeyAndHeaders(null, ours));
     }
 
-    private static long size(int value, Origin origin) {
+    private static long size(long value, Origin origin) {
         long size = FRAME + value + length(origin.key());
         for (Origin.Header header : origin.headers()) {
             size += header.name().getBytes(StandardCharsets.UTF_8).length;

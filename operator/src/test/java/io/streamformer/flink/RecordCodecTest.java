@@ -40,6 +40,12 @@ class RecordCodecTest {
     }
 
     @Test
+    void theSizeOfARecordIsThatOfItsBytes() {
+        TextEvent event = Records.fullEvent();
+        assertThat(events.size(event)).isEqualTo(events.encode(event).length);
+    }
+
+    @Test
     void aRecordOfAnOlderProducerHasTheDefaultsOfLaterFields() throws IOException {
         TextEvent event = Records.fullEvent();
         byte[] whole = events.encode(event);
