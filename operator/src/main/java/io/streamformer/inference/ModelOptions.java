@@ -8,7 +8,12 @@ import java.util.Map;
  * @param variant name of the graph; null takes the bundle's default
  * @param device one GPU, or the CPU
  * @param intraOpThreads threads that share one run
+ * @param runThreads threads that run the model where the CPU does, each with a runner of its own
  * @param providerOptions options of ONNX Runtime's execution provider, by its own names
  */
 public record ModelOptions(
-        String variant, Device device, int intraOpThreads, Map<String, String> providerOptions) {}
+        String variant,
+        Device device,
+        int intraOpThreads,
+        int runThreads,
+        Map<String, String> providerOptions) {}

@@ -6,6 +6,13 @@ import ai.onnxruntime.OrtSession;
 import io.streamformer.bundle.Bundle;
 import io.streamformer.bundle.BundleException;
 import io.streamformer.bundle.Task;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
 
 /**
  * A loaded graph of a bundle. Each thread that runs it takes a {@link ModelRunner} of its own.
@@ -13,7 +20,11 @@ import io.streamformer.bundle.Task;
  */
 public final class OrtModel implements AutoCloseable {
 
-    private final OrtSession session;
+    /** What the graphs of all sessions on a CPU may take together, beyond the first. */
+    private static final long COPIES_BYTES = 128L << 20;
+
+    private final List<OrtSession> sessions;
+    private final AtomicInteger runners = new AtomicInteger();
     private final OrtSession.RunOptions quiet;
     private final Device device;
     private final int padTokenId;
@@ -21,9 +32,13 @@ public final class OrtModel implements AutoCloseable {
     private final Shortlist shortlist;
 
     private OrtModel(
-            OrtSession session, Device device, int padTokenId, Task task, Shortlist shortlist)
+            List<OrtSession> sessions,
+            Device device,
+            int padTokenId,
+            Task task,
+            Shortlist shortlist)
             throws OrtException {
-        this.session = session;
+        this.sessions = sessions;
         // A run that fails throws what ONNX Runtime would print: a bad text must not fill the log.
         this.quiet = new OrtSession.RunOptions();
         this.quiet.setLogLevel(OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL);
@@ -36,28 +51,48 @@ public final class OrtModel implements AutoCloseable {
     /** Opens the variant's graph and holds it against the manifest. */
     public static OrtModel load(Bundle bundle, ModelOptions options) {
         String file = bundle.variant(options.variant()).file();
+        Path graph = bundle.file(file);
+        List<OrtSession> sessions = new ArrayList<>();
         try {
-            SessionFactory.Opened opened = SessionFactory.open(bundle.file(file), options);
-            Shortlist shortlist;
-            try {
-                GraphCheck.verify(bundle.manifest(), opened.session());
-                shortlist = shortlistOf(bundle, opened.session());
-            } catch (OrtException | RuntimeException e) {
-                opened.session().close();
-                throw e;
+            SessionFactory.Opened opened = SessionFactory.open(graph, options);
+            sessions.add(opened.session());
+            GraphCheck.verify(bundle.manifest(), opened.session());
+            for (int i = copies(graph, opened.device(), options.runThreads()); i > 0; i--) {
+                sessions.add(SessionFactory.open(graph, options).session());
             }
             return new OrtModel(
-                    opened.session(),
+                    sessions,
                     opened.device(),
                     bundle.manifest().tokenizer().padTokenId(),
                     bundle.manifest().task(),
-                    shortlist);
+                    shortlistOf(bundle, opened.session()));
         } catch (OrtException e) {
+            close(sessions);
             throw new BundleException(
                     file + " is a graph that this ONNX Runtime can load",
                     String.valueOf(e.getMessage()),
                     "build the bundle again with the 'streamformer-export' of this release",
                     e);
+        } catch (RuntimeException e) {
+            close(sessions);
+            throw e;
+        }
+    }
+
+    /**
+     * Sessions of the same graph beside the first. A session's arena has one lock for all threads
+     * that run it, and short operators spend much of their time there: a small graph gets a session
+     * for each thread. A large one, whose operators take long, is there once.
+     */
+    private static int copies(Path graph, Device device, int runThreads) {
+        if (device.gpu()) {
+            return 0;
+        }
+        try {
+            long most = COPIES_BYTES / Math.max(1, Files.size(graph));
+            return (int) Math.min(most, runThreads - 1L);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
         }
     }
 
@@ -73,18 +108,26 @@ public final class OrtModel implements AutoCloseable {
         return device;
     }
 
-    /** A runner for one thread. */
+    /** A runner for one thread; runners take the sessions in turn. */
     public ModelRunner newRunner() {
+        OrtSession session =
+                sessions.get(Math.floorMod(runners.getAndIncrement(), sessions.size()));
         return new ModelRunner(session, quiet, padTokenId, task, shortlist);
     }
 
     @Override
     public void close() {
+        quiet.close();
+        close(sessions);
+    }
+
+    private static void close(List<OrtSession> sessions) {
         try {
-            quiet.close();
-            session.close();
+            for (OrtSession session : sessions) {
+                session.close();
+            }
         } catch (OrtException e) {
-            throw new IllegalStateException("the session could not be closed: this is a bug", e);
+            throw new IllegalStateException("a session could not be closed: this is a bug", e);
         }
     }
 }

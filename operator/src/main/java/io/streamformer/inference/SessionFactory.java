@@ -77,9 +77,7 @@ final class SessionFactory {
             // Shapes differ from run to run, so a pattern learned from one is memory lost.
             session.setMemoryPatternOptimization(false);
             switch (device.provider()) {
-                // Run threads share the session, and so would they the one lock of its arena: two of
-                // them lost a third of their time there. malloc has an arena for each.
-                case CPU -> session.setCPUArenaAllocator(false);
+                case CPU -> {}
                 case CUDA -> addCuda(session, device, options.providerOptions());
                 case TENSORRT -> {
                     addTensorRt(session, device, options.providerOptions());

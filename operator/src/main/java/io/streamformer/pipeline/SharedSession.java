@@ -142,6 +142,7 @@ final class SharedSession implements AutoCloseable {
                                         options.variant(),
                                         device,
                                         options.intraOpThreads(),
+                                        cpuThreads(options),
                                         options.providerOptions())));
                 if (!models.get(0).device().gpu()) {
                     // No GPU could be used, and none had to be.
@@ -258,10 +259,11 @@ final class SharedSession implements AutoCloseable {
     }
 
     private int runThreads(PipelineOptions options) {
-        if (device.gpu()) {
-            // A CUDA session keeps memory for every thread that ever ran it.
-            return models.size();
-        }
+        // A CUDA session keeps memory for every thread that ever ran it.
+        return device.gpu() ? models.size() : cpuThreads(options);
+    }
+
+    private static int cpuThreads(PipelineOptions options) {
         return options.runThreads() > 0
                 ? options.runThreads()
                 : Math.max(

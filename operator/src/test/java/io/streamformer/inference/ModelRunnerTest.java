@@ -8,13 +8,14 @@ import io.streamformer.testing.TestBundle;
 import io.streamformer.tokenize.TokenizedText;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class ModelRunnerTest {
 
-    private static final ModelOptions CPU = new ModelOptions("fp32", Device.CPU, 1, Map.of());
+    private static final ModelOptions CPU = new ModelOptions("fp32", Device.CPU, 1, 1, Map.of());
 
     @Test
     void reportsWhatOnnxRuntimeSays() {
@@ -30,6 +31,26 @@ class ModelRunnerTest {
 
             ModelInput good = row(2, 3);
             assertThat(runner.run(List.of(good), null)).isInstanceOf(ModelOutput.Logits.class);
+        }
+    }
+
+    @Test
+    void runnersOfSeveralSessionsAnswerAlike() {
+        Bundle bundle = Bundle.read(TestBundle.resource(TestBundle.SENTIMENT));
+        ModelOptions threeThreads = new ModelOptions("fp32", Device.CPU, 1, 3, Map.of());
+        try (OrtModel model = OrtModel.load(bundle, threeThreads)) {
+            List<ModelOutput> outputs =
+                    Stream.generate(model::newRunner)
+                            .limit(4)
+                            .map(runner -> runner.run(List.of(row(2, 3)), null))
+                            .toList();
+
+            assertThat(outputs)
+                    .allSatisfy(
+                            output ->
+                                    assertThat(output)
+                                            .usingRecursiveComparison()
+                                            .isEqualTo(outputs.get(0)));
         }
     }
 

@@ -43,6 +43,9 @@ final class RawCeiling implements AutoCloseable {
                         : null;
         eosTokenId = generation == null ? -1 : manifest.decoding().eosTokenId();
         tokenizer = Tokenizer.load(bundle);
+        // As many as the pipeline takes.
+        int cpuThreads =
+                Math.max(1, Runtime.getRuntime().availableProcessors() / options.intraOpThreads());
         model =
                 OrtModel.load(
                         bundle,
@@ -50,15 +53,9 @@ final class RawCeiling implements AutoCloseable {
                                 options.variant(),
                                 options.device().each().get(0),
                                 options.intraOpThreads(),
+                                cpuThreads,
                                 options.providerOptions()));
-        // As many as the pipeline takes.
-        threads =
-                model.device().gpu()
-                        ? 1
-                        : Math.max(
-                                1,
-                                Runtime.getRuntime().availableProcessors()
-                                        / options.intraOpThreads());
+        threads = model.device().gpu() ? 1 : cpuThreads;
     }
 
     List<ModelInput> tokenize(List<String> texts) {
