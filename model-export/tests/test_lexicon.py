@@ -63,6 +63,13 @@ def test_a_bundle_answers_within_its_shortlist(folder, tmp_path):
         assert set(answer) <= set(bundle.shortlist.of(row))
 
 
+def test_other_families_get_no_shortlist(tmp_path):
+    (tmp_path / "config.json").write_text('{"model_type": "bart"}', encoding="utf-8")
+    result = CliRunner().invoke(app, ["shortlist", str(tmp_path), "--train", "pairs.tsv"])
+    assert result.exit_code == 2
+    assert not (tmp_path / "lex.bin").exists()
+
+
 def test_separate_vocabularies_have_no_shortlist(torch, tmp_path):
     marian(torch, tmp_path, {}, share_encoder_decoder_embeddings=False)
     Shortlist.of_lists([[1], [2]]).write(tmp_path / "lex.bin")

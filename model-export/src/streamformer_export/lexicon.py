@@ -15,13 +15,14 @@ from tokenizers import Tokenizer
 
 from streamformer_export import tokenizer
 from streamformer_export.errors import ExportError
-from streamformer_export.native_marian import Shortlist
+from streamformer_export.native_marian import Shortlist, find_model
 from streamformer_export.training.data import read_lines, read_pairs, sentence_key
+from streamformer_export.weights import read_json
 
 # Later ones move little probability.
 ITERATIONS = 5
 
-# What a pair of sentences may hold, so that memory stays within a gigabyte per million tokens.
+# Memory grows with the product of a pair's lengths: of longer sentences the end counts.
 LONGEST = 128
 
 
@@ -89,6 +90,11 @@ def write(
     force: bool = False,
 ) -> str:
     """Writes `lex.bin` into a model folder, for export to find; says what it narrows to."""
+    if not find_model(folder) and read_json(folder / "config.json").get("model_type") != "marian":
+        raise ExportError(
+            f"A shortlist narrows Marian-type models: config.json of {folder} names another "
+            "model_type. Export this model without a shortlist."
+        )
     out = folder / "lex.bin"
     if out.exists() and not force:
         raise ExportError(f"A shortlist is not replaced unasked: {out} is there. Add --force.")

@@ -154,6 +154,13 @@ public record PipelineOptions(
         providerOptions = new TreeMap<>(providerOptions);
     }
 
+    /** Batches that run at the same time where the CPU does the work. */
+    public int cpuRunThreads() {
+        return runThreads > 0
+                ? runThreads
+                : Math.max(1, Runtime.getRuntime().availableProcessors() / intraOpThreads);
+    }
+
     /** The options that suit most jobs. */
     public static PipelineOptions defaults() {
         return DEFAULTS;

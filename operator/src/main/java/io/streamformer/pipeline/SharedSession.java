@@ -142,7 +142,7 @@ final class SharedSession implements AutoCloseable {
                                         options.variant(),
                                         device,
                                         options.intraOpThreads(),
-                                        cpuThreads(options),
+                                        options.cpuRunThreads(),
                                         options.providerOptions())));
                 if (!models.get(0).device().gpu()) {
                     // No GPU could be used, and none had to be.
@@ -260,14 +260,7 @@ final class SharedSession implements AutoCloseable {
 
     private int runThreads(PipelineOptions options) {
         // A CUDA session keeps memory for every thread that ever ran it.
-        return device.gpu() ? models.size() : cpuThreads(options);
-    }
-
-    private static int cpuThreads(PipelineOptions options) {
-        return options.runThreads() > 0
-                ? options.runThreads()
-                : Math.max(
-                        1, Runtime.getRuntime().availableProcessors() / options.intraOpThreads());
+        return device.gpu() ? models.size() : options.cpuRunThreads();
     }
 
     /** The batcher, which comes into being after its counters. */

@@ -43,9 +43,6 @@ final class RawCeiling implements AutoCloseable {
                         : null;
         eosTokenId = generation == null ? -1 : manifest.decoding().eosTokenId();
         tokenizer = Tokenizer.load(bundle);
-        // As many as the pipeline takes.
-        int cpuThreads =
-                Math.max(1, Runtime.getRuntime().availableProcessors() / options.intraOpThreads());
         model =
                 OrtModel.load(
                         bundle,
@@ -53,9 +50,9 @@ final class RawCeiling implements AutoCloseable {
                                 options.variant(),
                                 options.device().each().get(0),
                                 options.intraOpThreads(),
-                                cpuThreads,
+                                options.cpuRunThreads(),
                                 options.providerOptions()));
-        threads = model.device().gpu() ? 1 : cpuThreads;
+        threads = model.device().gpu() ? 1 : options.cpuRunThreads();
     }
 
     List<ModelInput> tokenize(List<String> texts) {
