@@ -1,11 +1,12 @@
 package io.streamformer.local;
 
 import io.streamformer.inference.Device;
-import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Set;
+import picocli.CommandLine;
 
 /** Rules for arguments that several commands share. */
 public final class Arguments {
@@ -23,23 +24,18 @@ public final class Arguments {
         check(parallelism >= 1 && parallelism <= 128, "--parallelism is 1 to 128", parallelism);
     }
 
-    public static void checkReadable(String option, Path file) {
-        check(Files.exists(file), option + " is a file that exists", file);
-        check(!Files.isDirectory(file), option + " is a file, not a folder", file);
-        check(Files.isReadable(file), option + " is a file that you may read", file);
-    }
-
-    public static void checkWritable(String option, Path file) {
-        Path folder = file.toAbsolutePath().getParent();
-        check(
-                folder != null && Files.isDirectory(folder),
-                option + " is in a folder that exists: make it first",
-                file);
-        check(!Files.isDirectory(file), option + " is a file, not a folder", file);
-        check(
-                Files.isWritable(Files.exists(file) ? file : folder),
-                option + " is a file that you may write",
-                file);
+    /** A path on the command line, which Java reads in the characters of the locale. */
+    static Path path(String text) {
+        try {
+            return Path.of(text);
+        } catch (InvalidPathException e) {
+            throw new CommandLine.TypeConversionException(
+                    "a path is written in the characters of the locale, '"
+                            + text
+                            + "' is not ("
+                            + e.getReason()
+                            + "). Set LC_ALL=C.UTF-8");
+        }
     }
 
     public static Device device(String text) {

@@ -59,12 +59,7 @@ public record DemoBundles(Map<DemoTask, Path> folders) {
     }
 
     private static DemoTask taskOf(Path folder) {
-        if (!Files.isRegularFile(folder.resolve("manifest.json"))) {
-            throw new UsageException(
-                    "--bundle is a folder with a manifest.json, seen "
-                            + folder
-                            + ": build one with streamformer-export export");
-        }
+        UserFiles.checkBundle("--bundle", folder);
         return DemoTask.of(Bundle.read(folder).manifest().task());
     }
 

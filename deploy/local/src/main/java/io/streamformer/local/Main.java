@@ -3,7 +3,10 @@ package io.streamformer.local;
 import io.streamformer.bundle.BundleException;
 import io.streamformer.local.bench.BenchCommand;
 import io.streamformer.local.demo.DemoCommand;
+import java.io.PrintStream;
 import java.io.PrintWriter;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import picocli.CommandLine;
@@ -27,17 +30,29 @@ public final class Main implements Runnable {
     /** Runs a command and ends the process with its exit code. */
     public static void main(String[] args) {
         Signals.interrupt(Thread.currentThread());
+        // The JVM's own swallows errors: a full disk or a closed pipe would pass for success.
+        System.setOut(new PrintStream(UserFiles.standardOutput(), true, StandardCharsets.UTF_8));
         System.exit(Signals.exitCode(run(args)));
     }
 
     /** Runs a command in this JVM and returns its exit code. */
     public static int run(String... args) {
-        return new CommandLine(new Main())
+        CommandLine command = new CommandLine(new Main());
+        command.registerConverter(Path.class, Arguments::path)
                 .setCaseInsensitiveEnumValuesAllowed(true)
                 .setParameterExceptionHandler(Main::badArguments)
                 .setExecutionExceptionHandler(Main::failed)
-                .setUsageHelpWidth(Math.min(100, Integer.getInteger("streamformer.columns", 100)))
-                .execute(args);
+                .setUsageHelpWidth(Math.min(100, Integer.getInteger("streamformer.columns", 100)));
+        return command.setExecutionStrategy(Main::execute).execute(args);
+    }
+
+    /** Help and version are printed outside any command: what fails there has no handler. */
+    private static int execute(CommandLine.ParseResult parsed) {
+        try {
+            return new CommandLine.RunLast().execute(parsed);
+        } catch (AccessException error) {
+            return failed(error, parsed.commandSpec().commandLine(), parsed);
+        }
     }
 
     @Override
@@ -67,6 +82,10 @@ public final class Main implements Runnable {
             // Whatever broke off did so because of it.
             return CommandLine.ExitCode.SOFTWARE;
         }
+        if (error instanceof AccessException) {
+            say(command, oneLine(error.getMessage()));
+            return CommandLine.ExitCode.SOFTWARE;
+        }
         LOG.error("{} failed", command.getCommandName(), error);
         say(command, oneLine(Causes.of(error)));
         String log = System.getProperty("streamformer.log");
@@ -78,7 +97,7 @@ public final class Main implements Runnable {
 
     private static void say(CommandLine command, String line) {
         PrintWriter err = command.getErr();
-        err.println("streamformer: " + line);
+        err.println("streamformer: " + Screen.printable(line));
         err.flush();
     }
 

@@ -4,6 +4,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.ByteArrayOutputStream;
+import java.io.OutputStream;
 import java.io.PrintStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -44,11 +45,11 @@ class MainTest {
                 "demo --bogus                         | Unknown option: '--bogus'",
                 "demo extra                           | Unmatched argument at index 1: 'extra'",
                 "demo --file x --stdin                | mutually exclusive",
-                "demo --file nowhere.txt              | --file is a file that exists, seen"
-                        + " nowhere.txt",
-                "demo --file .                        | --file is a file, not a folder",
-                "demo --output nowhere/out            | --output is in a folder that exists",
-                "demo --output .                      | --output is a file, not a folder",
+                "demo --file nowhere.txt              | --file must be an existing file:"
+                        + " nowhere.txt does not exist. Check the path",
+                "demo --file .                        | . is a folder, not a file. Name a file",
+                "demo --output nowhere/out            | --output must be in an existing folder",
+                "demo --output .                      | --output must be a file: . is a folder",
                 "demo --tasks sentiment,parsing       | --tasks takes sentiment, entities, answer",
                 "demo --tasks entities                | No bundle for entities comes with"
                         + " Streamformer",
@@ -59,24 +60,24 @@ class MainTest {
                 "demo --rate 0                        | --rate is more than 0",
                 "demo --stdin --events 3              | --events is for the sample stream",
                 "demo --checkpoint-interval 1         | --checkpoint-interval is 10 to 600000",
-                "demo --bundle nowhere                | --bundle is a folder with a manifest.json",
+                "demo --bundle nowhere                | --bundle must be a folder with a manifest.json: nowhere does not exist",
                 "bench --rounds 0                     | --rounds is 1 to 100, seen 0",
                 "bench --records 1                    | --records is 10 to 10000000, seen 1",
                 "bench --beams 0                      | --beams is 1 to 16, seen 0",
-                "bench --texts nowhere.txt            | --texts is a file that exists",
-                "bench --json nowhere/out             | --json is in a folder that exists",
+                "bench --texts nowhere.txt            | --texts must be an existing file",
+                "bench --json nowhere/out             | --json must be in an existing folder",
                 "bench --rounds 2 load                | options stand behind streamformer bench"
                         + " load, seen --rounds before it",
                 "bench load --loads 0.5,3             | --loads are 0.01 to 2, seen [0.5, 3.0]",
                 "bench load --loads 0.5,0.25          | --loads ascend, seen [0.5, 0.25]",
                 "bench load --loads half              | 'half' is not a double",
                 "bench load --seconds 0               | --seconds is 1 to 3600, seen 0",
-                "bench load --picture nowhere/out.svg | --picture is in a folder that exists",
+                "bench load --picture nowhere/out.svg | --picture must be in an existing folder",
                 "bench soak --records 10              | --records is 100 to 10000000, seen 10",
                 "bench soak --device tpu              | device is auto, cpu, cuda:N or tensorrt:N, with commas between several GPUs, seen 'tpu'",
                 "bench scale --parallelism 1,0        | --parallelism is 1 to 128, seen 0",
                 "bench scale --bundles 0              | --bundles are 1 to 16, seen [0]",
-                "bench scale --texts nowhere.txt      | --texts is a file that exists",
+                "bench scale --texts nowhere.txt      | --texts must be an existing file",
             })
     void refusesBadArguments(String arguments, String expected) {
         String[] args = arguments.isEmpty() ? new String[0] : arguments.split(" ");
@@ -93,6 +94,29 @@ class MainTest {
                 .isEqualTo(2);
         assertThat(err.toString(UTF_8)).contains("--output is another file than --file");
         assertThat(file).hasContent("a line");
+    }
+
+    @ParameterizedTest
+    @CsvSource({"--help", "demo --help", "bench load --help", "--version"})
+    void endsWhereTheStandardOutputFails(String arguments) {
+        OutputStream broken = UserFiles.write("--output", Path.of("/dev/full"));
+        System.setOut(new PrintStream(broken, true, UTF_8));
+        assertThat(Main.run(arguments.split(" "))).isEqualTo(1);
+        assertThat(err.toString(UTF_8).lines()).hasSize(1);
+        assertThat(err.toString(UTF_8)).contains("No space left on device. Free space");
+    }
+
+    @ParameterizedTest
+    @CsvSource({"demo --file", "demo --output", "demo --bundle", "bench --texts", "bench --json"})
+    void saysWhereALinkLeads(String arguments) throws Exception {
+        Path link = folder.resolve("a\n'link' #1%20:é漢");
+        Files.createSymbolicLink(link, Path.of("gone", "file"));
+        String[] words = (arguments + " x").split(" ");
+        words[2] = link.toString();
+        assertThat(Main.run(words)).isEqualTo(2);
+        assertThat(err.toString(UTF_8).lines()).hasSize(1);
+        assertThat(err.toString(UTF_8))
+                .contains("a 'link' #1%20:é漢 is a link to " + folder.resolve("gone/file"));
     }
 
     @ParameterizedTest

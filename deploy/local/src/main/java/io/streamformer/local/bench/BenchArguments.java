@@ -6,12 +6,12 @@ import io.streamformer.local.DemoTask;
 import io.streamformer.local.LineSource;
 import io.streamformer.local.Lines;
 import io.streamformer.local.Screen;
+import io.streamformer.local.UserFiles;
 import io.streamformer.pipeline.PipelineOptions;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -83,7 +83,7 @@ final class BenchArguments {
                 PipelineOptions.builder().device(Arguments.device(device)).numBeams(beams).build();
         List<String> lines = texts == null ? collection : readTexts();
         if (json != null) {
-            Arguments.checkWritable("--json", json);
+            UserFiles.checkWritable("--json", json);
         }
         DemoBundles chosen = DemoBundles.choose(Arguments.tasks(tasks), bundles);
         Arguments.check(
@@ -95,7 +95,7 @@ final class BenchArguments {
                         new PrintStream(
                                 json == null
                                         ? OutputStream.nullOutputStream()
-                                        : Files.newOutputStream(json),
+                                        : UserFiles.write("--json", json),
                                 false,
                                 StandardCharsets.UTF_8);
                 BenchStage stage = new BenchStage(lines, options, slots, screen, figures)) {
@@ -122,9 +122,9 @@ final class BenchArguments {
     }
 
     private List<String> readTexts() throws IOException {
-        Arguments.checkReadable("--texts", texts);
+        UserFiles.checkReadable("--texts", texts);
         List<String> lines = new ArrayList<>();
-        try (Lines file = new Lines(Files.newInputStream(texts), Lines.MAX_BYTES)) {
+        try (Lines file = new Lines(UserFiles.read("--texts", texts), Lines.MAX_BYTES)) {
             for (LineSource.Line line = file.next(); line != null; line = file.next()) {
                 String text =
                         line.bytes() == null

@@ -4,8 +4,10 @@ import io.streamformer.bundle.Bundle;
 import io.streamformer.inference.ModelInput;
 import io.streamformer.local.DemoBundles;
 import io.streamformer.local.DemoTask;
+import io.streamformer.local.UserFiles;
 import io.streamformer.pipeline.InferencePipeline;
-import java.nio.file.Files;
+import java.io.OutputStream;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Iterator;
@@ -57,7 +59,9 @@ final class LoadBench {
             curves.add(run(bundle.getKey(), bundle.getValue()));
         }
         if (picture != null) {
-            Files.writeString(picture, LoadPicture.svg(curves));
+            try (OutputStream out = UserFiles.write("--picture", picture)) {
+                out.write(LoadPicture.svg(curves).getBytes(StandardCharsets.UTF_8));
+            }
         }
         stage.memory("a session per bundle");
     }

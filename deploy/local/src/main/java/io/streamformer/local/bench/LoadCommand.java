@@ -3,6 +3,7 @@ package io.streamformer.local.bench;
 import io.streamformer.local.Arguments;
 import io.streamformer.local.Releases;
 import io.streamformer.local.SampleTexts;
+import io.streamformer.local.UserFiles;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.Callable;
@@ -79,7 +80,7 @@ final class LoadCommand implements Callable<Integer> {
         BenchArguments.checkSeconds(seconds);
         Arguments.checkParallelism(parallelism);
         if (picture != null) {
-            Arguments.checkWritable("--picture", picture);
+            UserFiles.checkWritable("--picture", picture);
         }
         return arguments.run(
                 parallelism,

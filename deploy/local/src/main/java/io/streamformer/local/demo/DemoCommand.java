@@ -8,7 +8,7 @@ import io.streamformer.local.Lines;
 import io.streamformer.local.Releases;
 import io.streamformer.local.Screen;
 import io.streamformer.local.Topics;
-import java.io.FileInputStream;
+import io.streamformer.local.UserFiles;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -200,22 +200,22 @@ public final class DemoCommand implements Callable<Integer> {
         }
     }
 
-    private LineSource source(boolean pairs) throws IOException {
+    private LineSource source(boolean pairs) {
         if (input.file != null) {
-            return new Lines(new FileInputStream(input.file.toFile()), Lines.MAX_BYTES);
+            return new Lines(UserFiles.read("--file", input.file), Lines.MAX_BYTES);
         }
         if (input.stdin) {
-            return new Lines(System.in, Lines.MAX_BYTES);
+            return new Lines(UserFiles.standardInput(), Lines.MAX_BYTES);
         }
         return new SampleStream(rate, events == null ? Long.MAX_VALUE : events, pairs);
     }
 
     private void checkFiles() {
         if (input.file != null) {
-            Arguments.checkReadable("--file", input.file);
+            UserFiles.checkReadable("--file", input.file);
         }
         if (output != null && !isStdout()) {
-            Arguments.checkWritable("--output", output);
+            UserFiles.checkWritable("--output", output);
             Arguments.check(
                     input.file == null || !isSame(input.file, output),
                     "--output is another file than --file",

@@ -1,10 +1,10 @@
 package io.streamformer.local.demo;
 
+import io.streamformer.local.UserFiles;
 import java.io.BufferedOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 
 /** Where answered events go as JSON lines. */
@@ -24,12 +24,12 @@ final class ResultWriter implements AutoCloseable {
      * @param path null gives null: nothing is to be written
      * @param interactive whether somebody waits for each line
      */
-    static ResultWriter open(Path path, boolean interactive) throws IOException {
+    static ResultWriter open(Path path, boolean interactive) {
         if (path == null) {
             return null;
         }
         boolean stdout = path.toString().equals("-");
-        OutputStream out = stdout ? System.out : Files.newOutputStream(path);
+        OutputStream out = stdout ? System.out : UserFiles.write("--output", path);
         return new ResultWriter(new BufferedOutputStream(out, 1 << 16), stdout || interactive);
     }
 
