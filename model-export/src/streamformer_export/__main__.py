@@ -1,5 +1,5 @@
 """`python -m streamformer_export`: the same as the command `streamformer-export`."""
 
-from streamformer_export.cli import app
+from streamformer_export.cli import main
 
-app()
+main()

@@ -226,7 +226,7 @@ def _figures(
         in_order[place] = reader.read(answer, row) if reader else bundle.text(answer)
     if bundle.generates:
         scores = bleu(in_order, data, data.name)
-        return {name: value for name, value in scores.items() if name != "sacreBLEU signature"}
+        return {name: value for name, value in scores.items() if not isinstance(value, str)}
     # Only a text classifier has a problem type.
     kind = bundle.manifest.get("problem_type", bundle.manifest["task"])
     values = MEASURES[kind](in_order, data, bundle)

@@ -46,6 +46,10 @@ def sha256(path: Path) -> str:
 
 def refuse_existing(folder: Path, force: bool) -> None:
     """Refuses a folder that has something in it; --force replaces bundles only."""
+    if (folder.exists() or folder.is_symlink()) and not folder.is_dir():
+        raise ExportError(
+            f"A bundle is a folder: {folder} is a file or a link to nothing. Give another name."
+        )
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
     if not force:

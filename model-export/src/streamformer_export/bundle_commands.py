@@ -7,7 +7,12 @@ from typing import Annotated
 
 import typer
 
-from streamformer_export.command_line import Normalize, PoolingOption, errors_to_exit_code
+from streamformer_export.command_line import (
+    Normalize,
+    PoolingOption,
+    echo,
+    errors_to_exit_code,
+)
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -48,7 +53,7 @@ def attention(
         told = Told(template, language, target_language)
         html = page(folder.resolve().name, text, look(folder, text, target, told), layer)
         output.write_text(html, encoding="utf-8")
-        typer.echo(f"{output.stat().st_size:>12,}  {output}")
+        echo(f"{output.stat().st_size:>12,}  {output}")
 
 
 BundleFolder = Annotated[Path, typer.Argument(help="A bundle.")]
@@ -74,7 +79,7 @@ def verify(
         failed = 0
         for check in run(bundle, against, threads, pooling=pooling, normalize=normalize):
             failed += not check.passed
-            typer.echo(f"{'ok  ' if check.passed else 'FAIL'}  {check.name}: {check.figure}")
+            echo(f"{'ok  ' if check.passed else 'FAIL'}  {check.name}: {check.figure}")
         if failed:
             raise typer.Exit(1)
 
@@ -126,12 +131,12 @@ def bench(
         )
         if profile:
             for line in module.profiles(read, profile, texts, settings):
-                typer.echo(line)
+                echo(line)
             return
         if not json:
-            typer.echo(module.HEADER)
+            echo(module.HEADER)
         for found in module.bench(read, weights, texts, settings):
-            typer.echo(found.json() if json else found.line())
+            echo(found.json() if json else found.line())
 
 
 @app.command()
@@ -163,7 +168,7 @@ def evaluate(
     """Measure a bundle through ONNX Runtime by the figures of its task.
 
     Accuracy, or F1 of labels, or correlations; F1 of entities; exact match and F1 of answers;
-    correlations of cosines; sacreBLEU with its signature; ROUGE of summaries.
+    correlations of cosines; sacreBLEU and chrF with their signatures; ROUGE of summaries.
     """
     from streamformer_export import evaluate as module
     from streamformer_export.bundle import Bundle
@@ -185,8 +190,8 @@ def evaluate(
                 )
                 results.append(result)
                 for figure, value in result.figures.items():
-                    typer.echo(f"{name}  {figure}: {value}")
+                    echo(f"{name}  {figure}: {value}")
                 speed = result.texts / result.seconds
-                typer.echo(f"{name}  {result.texts} texts in {result.seconds:.1f} s, {speed:.0f}/s")
+                echo(f"{name}  {result.texts} texts in {result.seconds:.1f} s, {speed:.0f}/s")
         if write:
             module.write(read, results)

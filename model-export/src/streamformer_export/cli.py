@@ -10,6 +10,8 @@ from typing import Annotated
 import typer
 
 from streamformer_export import bundle_commands, commands
+from streamformer_export.command_line import echo, errors_to_exit_code, run
+from streamformer_export.errors import ExportError
 from streamformer_export.training.settings import Precision
 
 app = typer.Typer(
@@ -103,7 +105,8 @@ def train(
     """Train a translation model (encoder-decoder) from scratch.
 
     OUT becomes a Hugging Face folder (MarianMT) with the weights of the best greedy BLEU on the
-    validation pairs, the settings (training.json) and the figures of each epoch (metrics.jsonl).
+    validation pairs (chrF, where all of these have fewer than BLEU's four words), the settings
+    (training.json) and the figures of each epoch (metrics.jsonl).
     """
     from streamformer_export.training.settings import TranslationSettings
 
@@ -135,9 +138,9 @@ def train(
         from streamformer_export.training.run_folder import RunFolder
 
         folder = RunFolder(out, force=force, resume=resume)
-        bleu = translation.train(settings, folder, threads)
+        score, measure = translation.train(settings, folder, threads)
         folder.finish(keep_state)
-        typer.echo(f"{out}: BLEU {bleu:.2f} on the validation pairs")
+        echo(f"{out}: {measure} {score:.2f} on the validation pairs")
 
 
 @app.command()
@@ -219,25 +222,24 @@ def finetune(
         folder = RunFolder(out, force=force, resume=resume)
         accuracy = classification.finetune(settings, folder, threads)
         folder.finish(keep_state)
-        typer.echo(f"{out}: accuracy {accuracy:.4f} on the validation texts")
+        echo(f"{out}: accuracy {accuracy:.4f} on the validation texts")
 
 
 @contextmanager
 def _errors_to_exit_code() -> Iterator[None]:
-    """Turns an error that the user can mend into one line and exit code 2."""
-    from streamformer_export.training.errors import TrainingError
+    """The same as for the other commands, and what to install for training."""
+    with errors_to_exit_code():
+        try:
+            yield
+        except ModuleNotFoundError as error:
+            if error.name not in ("torch", "transformers"):
+                raise
+            raise ExportError(
+                f"training needs torch and transformers: {error.name} is not installed. "
+                "Run: pip install 'streamformer-export[train]'"
+            ) from None
 
-    try:
-        yield
-    except TrainingError as error:
-        typer.echo(f"Error: {error}", err=True)
-        raise typer.Exit(2) from None
-    except ModuleNotFoundError as error:
-        if error.name not in ("torch", "transformers"):
-            raise
-        typer.echo(
-            f"Error: training needs torch and transformers: {error.name} is not installed. "
-            "Run: pip install 'streamformer-export[train]'",
-            err=True,
-        )
-        raise typer.Exit(2) from None
+
+def main() -> None:
+    """The command `streamformer-export`."""
+    run(app)

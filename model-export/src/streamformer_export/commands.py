@@ -13,6 +13,7 @@ from streamformer_export.command_line import (
     Normalize,
     PoolingOption,
     command_line,
+    echo,
     errors_to_exit_code,
 )
 from streamformer_export.families import Task
@@ -189,7 +190,7 @@ def export(
         )
         bundle = run(found.folder, out, settings, force=force)
         for file in sorted(bundle.folder.iterdir()):
-            typer.echo(f"{file.stat().st_size:>12,}  {file.name}")
+            echo(f"{file.stat().st_size:>12,}  {file.name}")
 
 
 @app.command("marian-student")
@@ -277,7 +278,7 @@ def marian_student(
         )
         bundle = run(student.folder, out, settings, force=force)
         for file in sorted(bundle.folder.iterdir()):
-            typer.echo(f"{file.stat().st_size:>12,}  {file.name}")
+            echo(f"{file.stat().st_size:>12,}  {file.name}")
 
 
 @app.command()
@@ -315,7 +316,7 @@ def shortlist(
             held_out=held_out,
             force=force,
         )
-        typer.echo(f"{folder / 'lex.bin'}: {narrowing}")
+        echo(f"{folder / 'lex.bin'}: {narrowing}")
 
 
 @app.command()

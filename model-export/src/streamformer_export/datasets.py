@@ -12,7 +12,7 @@ from streamformer_export.answers import split_label
 from streamformer_export.bundle import Bundle
 from streamformer_export.errors import ExportError
 from streamformer_export.families import Task
-from streamformer_export.training.data import read_lines, read_pairs
+from streamformer_export.training.data import read_lines, read_pairs, require_file, split_files
 
 
 @dataclass(frozen=True)
@@ -39,15 +39,29 @@ class DataSet:
         return [(text, None) for pair in both for text in pair if text is not None]
 
 
+def _split(option: str) -> tuple[str, str]:
+    """NAME, or "", and FILE of `[NAME=]FILE`; a file whose own name has `=` needs no NAME."""
+    if Path(option).is_file():
+        return "", option
+    name, _, files = option.partition("=")
+    return (name, files) if files and "/" not in name else ("", option)
+
+
 def dataset_name(option: str) -> str:
     """NAME of `[NAME=]FILE`, by default the file's name."""
-    name, _, files = option.rpartition("=")
-    return name or Path(files.split(":")[0]).name.split(".")[0]
+    name, files = _split(option)
+    return name or split_files(files)[0].name.split(".")[0]
+
+
+def require_files(option: str) -> None:
+    """Raises TrainingError where a file of `[NAME=]FILE` is none: before long work starts."""
+    for file in split_files(_split(option)[1]):
+        require_file(file)
 
 
 def read_data(option: str, bundle: Bundle, limit: int | None = None) -> DataSet:
     """Reads `[NAME=]FILE`, in the form that the bundle's task has; `evaluate --help` lists them."""
-    name, files = dataset_name(option), option.rpartition("=")[2]
+    name, files = dataset_name(option), _split(option)[1]
     if bundle.generates:
         return _translations(name, files, limit)
     readers: dict[str, Callable[[Path, Bundle], list[Example]]] = {
@@ -69,7 +83,7 @@ Example = tuple[str, str | None, Any]
 
 def _translations(name: str, files: str, limit: int | None) -> DataSet:
     """SOURCE:TARGET, or a table of a source and its references."""
-    if ":" in files:
+    if len(split_files(files)) > 1:
         pairs = read_pairs(files)[:limit]
         references = [[p.target] for p in pairs]
         return DataSet(name, [p.source for p in pairs], references=references)

@@ -19,6 +19,7 @@ from streamformer_export.bundle import CARD, Bundle, Runner, write_manifest
 from streamformer_export.datasets import DataSet
 from streamformer_export.errors import ExportError
 from streamformer_export.families import Task
+from streamformer_export.translation_scores import translation_scores
 
 
 @dataclass(frozen=True)
@@ -191,12 +192,16 @@ MEASURES: dict[str, Callable[[list[Any], DataSet, Bundle], dict[str, float]]] = 
 
 
 def bleu(translations: list[str], data: DataSet, setting: str) -> dict[str, float | str]:
-    """sacreBLEU (Post 2018) on the first reference, and on all where a text has several."""
+    """sacreBLEU (Post 2018) and chrF (Popovic 2015) on the first reference, and BLEU on all
+    where a text has several."""
     from sacrebleu.metrics import BLEU
 
-    first = BLEU()
-    score = first.corpus_score(translations, [[texts[0] for texts in data.references]])
-    figures: dict[str, float | str] = {f"BLEU ({setting})": round(score.score, 2)}
+    columns = [[texts[0] for texts in data.references]]
+    found = translation_scores(translations, columns[0])
+    figures: dict[str, float | str] = {
+        f"BLEU ({setting})": round(found.bleu, 2),
+        f"chrF ({setting})": round(found.chrf, 2),
+    }
     most = max(map(len, data.references))
     if most > 1:
         # sacreBLEU takes None where a text has fewer references than others.
@@ -205,7 +210,10 @@ def bleu(translations: list[str], data: DataSet, setting: str) -> dict[str, floa
         ]
         score = BLEU().corpus_score(translations, columns)
         figures[f"BLEU, all references ({setting})"] = round(score.score, 2)
-    figures["sacreBLEU signature"] = str(first.get_signature())
+    figures["sacreBLEU signature"] = found.bleu_signature
+    figures["chrF signature"] = found.chrf_signature
+    if found.note:
+        figures[f"note ({setting})"] = found.note
     return figures
 
 

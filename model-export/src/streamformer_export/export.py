@@ -28,7 +28,7 @@ from streamformer_export.bundle import (
     write_manifest,
 )
 from streamformer_export.calibrate import calibrate, largest_half
-from streamformer_export.datasets import DataSet, dataset_name, read_data
+from streamformer_export.datasets import DataSet, dataset_name, read_data, require_files
 from streamformer_export.errors import ExportError
 from streamformer_export.families import Model, Task, has_heads, read_model
 from streamformer_export.families.gpt2 import read_labels
@@ -47,7 +47,7 @@ from streamformer_export.manifest import VERSION, decoding_options, draft_manife
 from streamformer_export.neighbours import BATCHES, influence
 from streamformer_export.quantize import Dynamic, Quantized, Range, Scheme, Static
 from streamformer_export.settings import Answers, Settings, Variant
-from streamformer_export.training.data import read_lines, sentence_key
+from streamformer_export.training.data import read_lines, require_file, sentence_key
 from streamformer_export.weights import reading_is_shown
 
 # More did not change the ranges that were chosen.
@@ -70,6 +70,11 @@ def export(folder: Path, out: Path, settings: Settings, *, force: bool = False) 
             "The first variant is the default one, whose answers do not depend on the batch: "
             f"{Variant.INT8_FAST} cannot promise that. Put another --variant before it."
         )
+    for option in (*settings.calibrate, *settings.evaluate):
+        require_files(option)
+    for file in (settings.held_out, settings.golden_texts):
+        if file:
+            require_file(file)
     content, special = tokenizer.read_tokenizer(folder)
     model = _read(folder, settings, content)
     told = _languages(folder, model, settings)

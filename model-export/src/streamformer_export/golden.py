@@ -14,6 +14,7 @@ from streamformer_export.errors import ExportError
 from streamformer_export.families import Task
 from streamformer_export.graph.heads import Pooling
 from streamformer_export.languages import PREFIX
+from streamformer_export.training.data import read_lines
 
 # A text, and the one it is paired with.
 Text = tuple[str, str | None]
@@ -95,7 +96,7 @@ def texts(source: Path | None, task: Task, max_tokens: int) -> list[Text]:
     if source is None:
         chosen = list(QUESTIONS) if asks else [(text, None) for text in TEXTS]
         return [*chosen, last]
-    lines = source.read_text(encoding="utf-8").split("\n")
+    lines = read_lines(source)
     parts = [line.partition("\t") for line in lines if line.strip()]
     if not parts or (asks and not all(pair for _, _, pair in parts)):
         wanted = "a question, a tab and a context" if asks else "a text"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import unicodedata
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -35,10 +36,22 @@ class LabelledText(NamedTuple):
     label: int
 
 
+def require_file(path: Path) -> None:
+    """Raises TrainingError where a data file is none."""
+    if path.is_dir():
+        raise TrainingError(f"A data file is no folder: {path} is one. Name a file in it.")
+    if path.is_symlink() and not path.exists():
+        raise TrainingError(
+            f"A data file must exist: {path} is a link to {path.readlink()}, which does not. "
+            "Mend the link."
+        )
+    if not path.exists():
+        raise TrainingError(f"A data file must exist: {path} does not. Check the path.")
+
+
 def read_lines(path: Path) -> list[str]:
     """Returns the lines of a text file without their line ends."""
-    if not path.is_file():
-        raise TrainingError(f"A data file must exist: {path} does not. Check the path.")
+    require_file(path)
     opener = gzip.open if path.suffix == ".gz" else open
     try:
         # Only \n ends a line: U+2028 and friends may stand inside a sentence.
@@ -49,10 +62,19 @@ def read_lines(path: Path) -> list[str]:
             f"A data file must be UTF-8, gzipped only if it ends in .gz: {path} has {error}. "
             "Convert the file."
         ) from error
+    except (EOFError, zlib.error) as error:
+        raise TrainingError(
+            f"A gzipped file must be whole: {path} is cut or damaged ({error}). Copy it anew."
+        ) from error
 
 
 def split_files(files: str) -> list[Path]:
-    """Returns the files that an option names: one table, or SOURCE:TARGET."""
+    """Returns the files that an option names: one table, or SOURCE:TARGET.
+
+    A file whose own name has a colon is one table.
+    """
+    if Path(files).is_file():
+        return [Path(files)]
     return [Path(part) for part in files.split(":")]
 
 

@@ -10,7 +10,6 @@ import time
 from dataclasses import dataclass
 
 import numpy as np
-import sacrebleu
 import torch
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
@@ -47,6 +46,7 @@ from streamformer_export.training.tokenizer import (
     train_tokenizer,
     write_tokenizer,
 )
+from streamformer_export.translation_scores import TranslationScores, translation_scores
 
 EVALUATION_ROWS = 128
 
@@ -78,8 +78,10 @@ class EncodedPairs:
         )
 
 
-def train(settings: TranslationSettings, folder: RunFolder, threads: int | None = None) -> float:
-    """Runs the training and returns the BLEU of the weights that were kept."""
+def train(
+    settings: TranslationSettings, folder: RunFolder, threads: int | None = None
+) -> tuple[float, str]:
+    """Runs the training; returns the score of the weights that were kept, and its name."""
     quieten_transformers()
     device = Device.choose(settings.precision, threads)
     train_pairs, valid_pairs = _read_data(settings, folder, device)
@@ -96,7 +98,7 @@ def train(settings: TranslationSettings, folder: RunFolder, threads: int | None 
         f"{'bf16' if device.bf16 else 'fp32'} on {device.torch_device}"
     )
     trainer = _Trainer(settings, folder, device, tokenizer, encoded, valid_pairs)
-    return trainer.run()
+    return trainer.run(), trainer.measure
 
 
 def _read_data(
@@ -258,6 +260,7 @@ class _Trainer:
         self.total_steps = sum(map(len, self.plans))
         self.step = 0
         self.best = -1.0
+        self.measure = "BLEU"
 
     def run(self) -> float:
         """Trains all epochs that are left, then tries the averaged weights."""
@@ -268,17 +271,17 @@ class _Trainer:
             torch.manual_seed(self.settings.seed * 1_000_003 + epoch)
             loss, pieces = self._train_epoch(epoch)
             trained = time.monotonic() - started
-            bleu = self._evaluate()
+            scores = self._evaluate()
             self._record(
                 epoch=epoch,
                 step=self.step,
                 loss=round(loss, 4),
-                bleu=round(bleu, 2),
+                **_figures(scores),
                 rate=self.optimizer.param_groups[0]["lr"],
                 target_pieces_per_second=round(pieces / trained),
                 seconds=round(time.monotonic() - started, 1),
             )
-            self._keep_if_best(bleu)
+            self._keep_if_best(scores)
             self._save(epoch)
         if self.settings.average > 1:
             self._try_average()
@@ -313,21 +316,26 @@ class _Trainer:
             bar.set_postfix(loss=f"{summed / pieces:.3f}", refresh=False)
         return summed / pieces, pieces
 
-    def _evaluate(self) -> float:
-        """Returns the greedy BLEU (sacreBLEU, cased, 13a) on the validation pairs."""
+    def _evaluate(self) -> TranslationScores:
+        """Returns greedy BLEU (sacreBLEU, cased, 13a) and chrF on the validation pairs."""
         translations = translate(
             self.model, self.tokenizer, self.device, [pair.source for pair in self.valid_pairs]
         )
-        references = [[pair.target for pair in self.valid_pairs]]
-        return sacrebleu.corpus_bleu(translations, references).score
+        scores = translation_scores(translations, [pair.target for pair in self.valid_pairs])
+        if scores.note:
+            say(scores.note)
+        return scores
 
     def _record(self, **values: object) -> None:
         self.folder.add_metrics(**values)
         say("  ".join(f"{name} {value}" for name, value in values.items()))
 
-    def _keep_if_best(self, bleu: float) -> None:
-        if bleu > self.best:
-            self.best = bleu
+    def _keep_if_best(self, scores: TranslationScores) -> None:
+        """Goes by BLEU; where BLEU says nothing of the validation pairs, by chrF."""
+        self.measure = "chrF" if scores.note else "BLEU"
+        score = scores.chrf if scores.note else scores.bleu
+        if score > self.best:
+            self.best = score
             self.model.save_pretrained(self.folder.path)
 
     def _save(self, epoch: int) -> None:
@@ -377,6 +385,10 @@ class _Trainer:
             for name, value in weights.items():
                 mean[name] = mean.get(name, 0.0) + value / len(last)
         self._load_parameters(mean)
-        bleu = self._evaluate()
-        self._record(epoch=self.settings.epochs, averaged=len(last), bleu=round(bleu, 2))
-        self._keep_if_best(bleu)
+        scores = self._evaluate()
+        self._record(epoch=self.settings.epochs, averaged=len(last), **_figures(scores))
+        self._keep_if_best(scores)
+
+
+def _figures(scores: TranslationScores) -> dict[str, float]:
+    return {"bleu": round(scores.bleu, 2), "chrf": round(scores.chrf, 2)}
