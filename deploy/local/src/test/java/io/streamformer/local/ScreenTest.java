@@ -2,9 +2,11 @@ package io.streamformer.local;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
+import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
 
 class ScreenTest {
@@ -16,6 +18,14 @@ class ScreenTest {
         assertThat(Screen.printable("a\u001b[2J\r\n\u0000\u202eb\u2028")).isEqualTo("a·[2J····b·");
         assertThat(Screen.printable("\uD83D\uDC69\u200D\uD83D\uDE80 été \uD800"))
                 .isEqualTo("\uD83D\uDC69\u200D\uD83D\uDE80 été ·");
+    }
+
+    @Test
+    void aStreamThatFailsEndsWhatIsShown() {
+        PrintStream full =
+                new PrintStream(UserFiles.write("--output", Path.of("/dev/full")), true, UTF_8);
+        Screen screen = Screen.of(full, "stdout");
+        assertThatThrownBy(() -> screen.line("a line")).isInstanceOf(AccessException.class);
     }
 
     @Test
