@@ -86,6 +86,23 @@ def test_only_what_an_export_needs_is_downloaded(cached, monkeypatch):
     assert list(wanted) == there[:8]
 
 
+def test_torch_files_are_downloaded_where_there_are_no_safetensors(cached, monkeypatch):
+    (cached / "model.safetensors").unlink()
+    (cached / "pytorch_model.bin").write_text("")
+    asked = []
+
+    def download(model, allow_patterns, **_more):
+        asked.append(allow_patterns)
+        return str(cached)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
+    assert hub.find("org/tiny-sentiment").folder == cached
+    assert [("pytorch_model.bin" in one, "model.safetensors" in one) for one in asked] == [
+        (False, True),
+        (True, False),
+    ]
+
+
 def test_a_folder_needs_no_hub(sentiment_folder, monkeypatch):
     monkeypatch.setattr(huggingface_hub, "snapshot_download", None)
     found = hub.find(str(sentiment_folder))
@@ -134,5 +151,5 @@ def test_refusals_tell_the_next_step(kind, message, monkeypatch):
 
 def test_a_model_without_safetensors_is_refused(cached, offline):
     (cached / "model.safetensors").unlink()
-    with pytest.raises(ExportError, match=r"reads safetensors.*save_pretrained"):
+    with pytest.raises(ExportError, match=r"no weights on the hub.*save_pretrained"):
         hub.find("org/tiny-sentiment")

@@ -2,6 +2,7 @@
 
 import json
 
+import ml_dtypes
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
@@ -48,9 +49,22 @@ def test_data_files_keep_their_names_only(tmp_path):
 
 def test_a_weight_beyond_fp16_is_refused(tmp_path):
     model = model_folder(tmp_path / "model", weight=np.array([1e6], dtype=np.float32))
-    with pytest.raises(ExportError, match=r"fp16 holds values up to 65504: weight has 1e\+06"):
+    with pytest.raises(ExportError, match=r"weight has 1e\+06, but fp16 holds values up to 65504"):
         pack(model, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_shards_and_other_floats_become_one_file(tmp_path):
+    (model := tmp_path / "model").mkdir()
+    (model / "config.json").write_text("{}")
+    save_file({"a": np.ones(2, ml_dtypes.bfloat16)}, model / "model-1.safetensors")
+    save_file({"b": np.ones(2, np.float64)}, model / "model-2.safetensors")
+    where = {"a": "model-1.safetensors", "b": "model-2.safetensors"}
+    (model / "model.safetensors.index.json").write_text(json.dumps({"weight_map": where}))
+    pack(model, tmp_path / "out")
+    packed = load_file(tmp_path / "out" / "model.safetensors")
+    assert {name: one.dtype for name, one in packed.items()} == {"a": np.float16, "b": np.float16}
+    np.testing.assert_array_equal([packed["a"], packed["b"]], 1)
 
 
 def test_an_existing_output_is_kept(tmp_path):

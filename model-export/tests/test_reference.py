@@ -78,6 +78,10 @@ def marian(torch, folder, generation, **shape):
         "init_std": 0.3,
     }
     model = MarianMTModel(MarianConfig(**(settings | shape))).eval()
+    if model.config.share_encoder_decoder_embeddings:
+        # Without tied words transformers 5 would keep these apart, and 4 not.
+        for side in (model.model.encoder, model.model.decoder):
+            side.embed_tokens.weight.data.copy_(model.model.shared.weight)
     model.final_logits_bias.normal_()
     # The end token has to win now and then.
     model.final_logits_bias[0, 0] = 3.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,9 +20,12 @@ from tokenizers import Encoding, Tokenizer
 from streamformer_export import answers
 from streamformer_export.errors import ExportError
 from streamformer_export.native_marian import Shortlist, padded
+from streamformer_export.outputs import obstacle
 from streamformer_export.windows import CONTEXT, Window, windows
 
 FORMAT = 1
+# As in manifest.schema.json.
+NAMES = re.compile(r"[a-z0-9][a-z0-9._-]*")
 MANIFEST = "manifest.json"
 CARD = "README.md"
 GOLDEN = "golden.jsonl"
@@ -44,13 +48,28 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def refuse_existing(folder: Path, force: bool) -> None:
-    """Refuses a folder that has something in it; --force replaces bundles only."""
-    if (folder.exists() or folder.is_symlink()) and not folder.is_dir():
+def bundle_name(name: str | None, out: Path) -> str:
+    """The name of the bundle, by default the name of its folder; refuses what a manifest may not
+    have."""
+    found = name or out.resolve().name
+    if not NAMES.fullmatch(found):
+        given = "--name" if name else "OUT"
         raise ExportError(
-            f"A bundle is a folder: {folder} is a file or a link to nothing. Give another name."
+            f"{given} names the bundle {found!r}. A name has lower-case letters, digits, '.', '_' "
+            "and '-', and begins with a letter or a digit. Give one with --name."
         )
-    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+    return found
+
+
+def refuse_existing(folder: Path, force: bool) -> None:
+    """Refuses a folder that has something in it or cannot be written; --force replaces bundles
+    only."""
+    problem = obstacle(folder)
+    if folder.exists() and not folder.is_dir():
+        problem = f"A bundle is a folder: {folder} is a file. Give another path."
+    if problem:
+        raise ExportError(problem)
+    if not folder.exists() or not any(folder.iterdir()):
         return
     if not force:
         raise ExportError(

@@ -43,14 +43,21 @@ def attention(
     """Show what every attention head looks at: a heat map per head on one HTML page."""
     from streamformer_export.attention import Told, look, page
     from streamformer_export.errors import ExportError
+    from streamformer_export.outputs import obstacle
 
     with errors_to_exit_code():
+        problem = obstacle(output)
+        if problem:
+            raise ExportError(problem)
+        if output.is_dir():
+            raise ExportError(f"{output} is a folder. Give the name of a page with --output.")
         if output.exists() and not force:
             raise ExportError(
                 f"An existing output is kept: {output} is there. "
                 "Give another --output, or --force to replace it."
             )
         told = Told(template, language, target_language)
+        output.parent.mkdir(parents=True, exist_ok=True)
         html = page(folder.resolve().name, text, look(folder, text, target, told), layer)
         output.write_text(html, encoding="utf-8")
         echo(f"{output.stat().st_size:>12,}  {output}")

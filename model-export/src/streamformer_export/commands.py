@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from streamformer_export.answers import Aggregation
-from streamformer_export.bundle import refuse_existing
+from streamformer_export.bundle import bundle_name, refuse_existing
 from streamformer_export.command_line import (
     Normalize,
     PoolingOption,
@@ -49,6 +49,14 @@ Evaluate = Annotated[
     typer.Option(
         help="Data that each variant is measured on, repeatable, in the forms of evaluate "
         "--data; the figures and their differences from fp32 go into manifest and card."
+    ),
+]
+Distance = Annotated[
+    float | None,
+    typer.Option(
+        min=0,
+        help="How far from the reference int8, int8-fast and fp16 may be on the golden texts, in "
+        "place of their bounds; the card shows it. docs/graphs.md says what the number is.",
     ),
 ]
 HeldOut = Annotated[
@@ -148,6 +156,7 @@ def export(
         Answers,
         typer.Option(help="Who answers the golden texts; auto: transformers where installed."),
     ] = Answers.AUTO,
+    distance: Distance = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an earlier bundle.")] = False,
 ) -> None:
     """Turn a fine-tuned model into a bundle: config.json and safetensors become ONNX graphs."""
@@ -156,9 +165,10 @@ def export(
 
     with errors_to_exit_code():
         refuse_existing(out, force)
+        name = bundle_name(name, out)
         found = hub.find(model, revision)
         settings = Settings(
-            name=name or out.resolve().name,
+            name=name,
             version=version,
             task=task,
             template=template,
@@ -187,6 +197,7 @@ def export(
             normalize=normalize,
             aggregation=aggregation,
             answers=answers,
+            distance=distance,
         )
         bundle = run(found.folder, out, settings, force=force)
         for file in sorted(bundle.folder.iterdir()):
@@ -229,6 +240,7 @@ def marian_student(
     golden_texts: Annotated[
         Path | None, typer.Option(help="Golden texts, one per line; by default a list in English.")
     ] = None,
+    distance: Distance = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an earlier bundle.")] = False,
 ) -> None:
     """Turn a Marian student (SSRU decoder, as Firefox and Bergamot run it) into a bundle.
@@ -241,6 +253,8 @@ def marian_student(
     from streamformer_export.export import export as run
 
     with errors_to_exit_code():
+        refuse_existing(out, force)
+        name = bundle_name(name, out)
         if folder is not None and package is None and direction is None:
             students.check(folder)
             student = students.Student(
@@ -258,7 +272,7 @@ def marian_student(
                 "--folder."
             )
         settings = Settings(
-            name=name or out.resolve().name,
+            name=name,
             version=version,
             variants=tuple(variant),
             description=student.description,
@@ -275,6 +289,7 @@ def marian_student(
             evaluate=tuple(evaluate or ()),
             held_out=held_out,
             golden_texts=golden_texts,
+            distance=distance,
         )
         bundle = run(student.folder, out, settings, force=force)
         for file in sorted(bundle.folder.iterdir()):

@@ -12,7 +12,7 @@ from onnx import TensorProto
 from tokenizers import Encoding
 from tqdm import tqdm
 
-from streamformer_export import card, evaluate, golden, half, reference, schema, tokenizer
+from streamformer_export import card, distance, evaluate, golden, half, reference, schema, tokenizer
 from streamformer_export.bundle import (
     CARD,
     SHORTLIST,
@@ -22,6 +22,7 @@ from streamformer_export.bundle import (
     Bundle,
     Cut,
     Runner,
+    bundle_name,
     refuse_existing,
     replace_folder,
     to_json,
@@ -63,6 +64,9 @@ TYPES = {
 def export(folder: Path, out: Path, settings: Settings, *, force: bool = False) -> Bundle:
     """Writes the bundle of a model folder to `out`; raises ExportError and leaves nothing half."""
     refuse_existing(out, force)
+    bundle_name(settings.name, out)
+    if not settings.version:
+        raise ExportError("--version is empty. Give one, such as 1.0.0.")
     if not settings.variants:
         raise ExportError("A bundle has at least one variant: none was given. Add --variant int8.")
     if settings.variants[0] is Variant.INT8_FAST:
@@ -118,9 +122,14 @@ def export(folder: Path, out: Path, settings: Settings, *, force: bool = False) 
         variants = [*settings.variants, *extra]
         values = _write_graphs(draft_folder, model, options, variants, manifest, calibration)
         manifest["inputs"], manifest["outputs"] = values
-        by = golden.write(draft, folder, texts, "fp32" if use_graph else None, model.pooling)
+        answerer = "fp32" if use_graph else None
+        expected = golden.write(draft, folder, texts, answerer, model.pooling)
         for variant in tqdm(settings.variants, desc="golden texts", unit="variant"):
-            apart, equal = golden.differences(draft, variant)
+            runner = Runner(draft, variant)
+            far = distance.check(runner, model, variant, expected, settings.distance)
+            if variant is not Variant.FP32:
+                _record_distance(draft, variant, far, settings.distance)
+            apart, equal = golden.differences(draft, variant, runner=runner)
             manifest["variants"][variant]["tolerance"] = tolerance(
                 variant, apart, equal, len(texts)
             )
@@ -132,7 +141,7 @@ def export(folder: Path, out: Path, settings: Settings, *, force: bool = False) 
             graph.unlink()
             data_file(graph).unlink(missing_ok=True)
         (draft_folder / CARD).write_text(
-            card.write(manifest, _made(model, settings, by)), encoding="utf-8"
+            card.write(manifest, _made(model, settings, expected.by)), encoding="utf-8"
         )
         write_manifest(draft_folder, manifest)
         Bundle.read(draft_folder)
@@ -158,6 +167,10 @@ def _read(folder: Path, settings: Settings, content: dict[str, Any]) -> Model:
             "--labels are two or more, for --task text-classification by a model without a head: "
             f"the task is {settings.task}, the labels are {', '.join(settings.labels)}. "
             "Mend or leave them out."
+        )
+    if len(set(settings.labels)) < len(settings.labels):
+        raise ExportError(
+            f"--labels has a label twice: {', '.join(settings.labels)}. Rename one of them."
         )
     words = tokenizer.load(content)
     template = settings.template or TEXT
@@ -241,6 +254,15 @@ class _Calibration:
         }
 
 
+def _record_distance(draft: Bundle, variant: Variant, found: float, bound: float | None) -> None:
+    """Writes into the manifest how far a variant is from the reference."""
+    unit = "log-probability per token" if draft.generates else "share of the outputs' spread"
+    most = f"--distance {bound:g}" if bound is not None else f"{distance.BOUNDS[variant]:g}"
+    name = f"distance from the reference on the golden texts, {unit} (at most {most})"
+    evaluation = draft.manifest["variants"][variant].setdefault("evaluation", {})
+    evaluation[name] = float(f"{found:.3g}")
+
+
 def _measure_influence(draft: Bundle, calibration: _Calibration) -> None:
     """Writes into the manifest how often neighbours change an answer of int8-fast."""
     runner = Runner(draft, Variant.INT8_FAST)
@@ -281,6 +303,11 @@ def _made(model: Model, settings: Settings, golden_by: str) -> str:
         names = [dataset_name(option) for option in settings.calibrate] or ["the golden texts"]
         lines += [f"The scales of int8 were calibrated on {' and '.join(names)}.", ""]
     lines.append(f"The answers in `golden.jsonl` are from {golden_by}.")
+    if "transformers" not in golden_by and model.has_reference:
+        lines.append(
+            "So fp32 was compared with itself only: `verify --against` compares it with "
+            "transformers."
+        )
     if settings.limitations:
         lines += ["", "## Limitations", "", settings.limitations]
     return "\n".join(lines)

@@ -10,6 +10,7 @@ from tokenizers import Encoding, Tokenizer
 
 from streamformer_export import answers, reference, tokenizer
 from streamformer_export.bundle import GOLDEN, TEXT, Bundle, Cut, Runner
+from streamformer_export.distance import Expected
 from streamformer_export.errors import ExportError
 from streamformer_export.families import Task
 from streamformer_export.graph.heads import Pooling
@@ -112,8 +113,8 @@ def write(
     chosen: list[Text],
     reference_variant: str | None,
     pooling: Pooling | None = None,
-) -> str:
-    """Writes golden.jsonl into a draft of a bundle; returns who gave the answers.
+) -> Expected:
+    """Writes golden.jsonl into a draft of a bundle; returns the answers and who gave them.
 
     `reference_variant` is the graph that answers where transformers does not; None asks
     transformers.
@@ -122,7 +123,7 @@ def write(
     by = f"the {reference_variant} graph"
     if reference_variant is None:
         by = f"transformers {reference.version()}"
-    rows = [encoding.ids for encoding in encodings]
+    rows, languages = [encoding.ids for encoding in encodings], []
     if draft.generates:
         told = _languages(draft, len(chosen))
         rows = [
@@ -142,15 +143,17 @@ def write(
         if reference_variant is None:
             found = reference.read(model_folder, draft, encodings, pooling)
         else:
-            found = Runner(draft, reference_variant).read(encodings, batch=1)
+            runner = Runner(draft, reference_variant)
+            found = [runner.outputs([encoding])[0] for encoding in encodings]
         reader = answers.reader(draft.manifest)
-        expected = [reader.line(answer) for answer in found]
+        pairs = zip(found, encodings, strict=True)
+        expected = [reader.line(reader.read(outputs, encoding)) for outputs, encoding in pairs]
     with (draft.folder / GOLDEN).open("w", encoding="utf-8", newline="\n") as file:
         for (text, pair), ids, answer in zip(chosen, rows, expected, strict=True):
             both = {"text": text} | ({} if pair is None else {"text_pair": pair})
             line = {**both, "input_ids": ids, **answer}
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
-    return by
+    return Expected(by, rows if draft.generates else encodings, found, languages)
 
 
 def encodings(bundle: Bundle) -> list[Encoding]:
@@ -165,10 +168,12 @@ def inputs(bundle: Bundle) -> list[Encoding | Cut]:
     return [Cut(line["input_ids"], []) for line in bundle.golden()]
 
 
-def answered(bundle: Bundle, variant: str, threads: int | None = None) -> list[dict[str, Any]]:
+def answered(
+    bundle: Bundle, variant: str, threads: int | None = None, runner: Runner | None = None
+) -> list[dict[str, Any]]:
     """The golden lines with the answers that a variant gives."""
     lines = bundle.golden()
-    runner = Runner(bundle, variant, threads)
+    runner = runner or Runner(bundle, variant, threads)
     if bundle.generates:
         languages = [line.get("target_language") for line in lines]
         outputs = runner.answers([line["input_ids"] for line in lines], languages=languages)
@@ -185,18 +190,21 @@ def differences(
     variant: str,
     threads: int | None = None,
     lines: list[dict[str, Any]] | None = None,
+    runner: Runner | None = None,
 ) -> tuple[float, float]:
     """Answers the golden texts: largest difference of a score, share of equal answers.
 
-    `lines` are the expected answers, by default those of golden.jsonl.
+    `lines` are the expected answers, by default those of golden.jsonl; `runner` has the variant,
+    where there is one already.
     """
     expected = bundle.golden() if lines is None else lines
     if bundle.generates:
-        found = answered(bundle, variant, threads)
+        found = answered(bundle, variant, threads, runner)
         pairs = zip(found, expected, strict=True)
         return 0.0, sum(a["output"] == b["output"] for a, b in pairs) / len(expected)
     reader = answers.reader(bundle.manifest)
-    found = Runner(bundle, variant, threads).read(encodings(bundle))
+    runner = runner or Runner(bundle, variant, threads)
+    found = runner.read(encodings(bundle))
     compared = [reader.compare(line, one) for line, one in zip(expected, found, strict=True)]
     apart, equal = zip(*compared, strict=True)
     return max(apart), sum(equal) / len(expected)

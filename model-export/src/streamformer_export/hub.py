@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,12 @@ FILES = (
     "model.safetensors",
     "model-*-of-*.safetensors",
     "model.safetensors.index.json",
+)
+# Only where a model has no safetensors.
+TORCH_FILES = (
+    "pytorch_model.bin",
+    "pytorch_model-*-of-*.bin",
+    "pytorch_model.bin.index.json",
 )
 
 
@@ -42,18 +49,20 @@ def find(model: str, revision: str | None = None) -> Source:
                 f"--revision is for models of the hub: {model} is a folder. Leave it out."
             )
         return Source(folder)
-    folder = _download(model, revision)
+    folder = _download(model, revision, FILES)
     read_json(folder / "config.json")
     if not any(folder.glob("model*.safetensors")):
+        folder = _download(model, revision, TORCH_FILES)
+    if not any((*folder.glob("model*.safetensors"), *folder.glob("pytorch_model*.bin"))):
         raise ExportError(
-            f"An export reads safetensors: {model} has none on the hub. Load it with transformers, "
-            "save it with save_pretrained and export that folder."
+            f"{model} has no weights on the hub as safetensors or pytorch_model.bin. Load it with "
+            "transformers, save it with save_pretrained and export that folder."
         )
     # The cache names a snapshot's folder after its commit.
     return Source(folder, f"Hugging Face hub: {model}, revision {folder.name}")
 
 
-def _download(model: str, revision: str | None) -> Path:
+def _download(model: str, revision: str | None, files: Sequence[str]) -> Path:
     try:
         import huggingface_hub
         from huggingface_hub import errors
@@ -64,7 +73,7 @@ def _download(model: str, revision: str | None) -> Path:
         ) from None
     try:
         found = huggingface_hub.snapshot_download(
-            model, revision=revision, allow_patterns=list(FILES)
+            model, revision=revision, allow_patterns=list(files)
         )
     except errors.GatedRepoError:
         raise ExportError(

@@ -16,6 +16,7 @@ from tokenizers import Tokenizer
 from streamformer_export import tokenizer
 from streamformer_export.errors import ExportError
 from streamformer_export.native_marian import Shortlist, find_model
+from streamformer_export.outputs import obstacle
 from streamformer_export.training.data import read_lines, read_pairs, sentence_key
 from streamformer_export.weights import read_json
 
@@ -98,6 +99,9 @@ def write(
     out = folder / "lex.bin"
     if out.exists() and not force:
         raise ExportError(f"A shortlist is not replaced unasked: {out} is there. Add --force.")
+    problem = obstacle(out)
+    if problem:
+        raise ExportError(problem)
     reads = tokenizer.load(tokenizer.read_tokenizer(folder)[0])
     writes = tokenizer.read_target_encoder(folder) or reads
     kept_away = set()

@@ -8,11 +8,13 @@ from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 
+from streamformer_export import checkpoint
+from streamformer_export.checkpoint import FLOATS, SAFETENSORS, Place
 from streamformer_export.errors import ExportError
+from streamformer_export.outputs import obstacle
 
-WEIGHTS = "model.safetensors"
 KEPT = (
     "config.json",
     "generation_config.json",
@@ -40,16 +42,17 @@ def pack(model: Path, out: Path) -> None:
     The result is still a folder that transformers loads. Of the data files in training.json the
     names stay and the folders go.
 
-    Raises ExportError if `out` is not empty, `model` has no safetensors, or a weight is too large
-    for fp16 (65,504).
+    Raises ExportError if `out` is not empty, `model` has no weights that can be read, or one is too
+    large for fp16 (65,504).
     """
-    if out.exists() and any(out.iterdir()):
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ExportError(f"An existing output is kept: {out} is not empty. Give another folder.")
-    if not (model / WEIGHTS).is_file():
-        raise ExportError(f"A model folder has {WEIGHTS}: {model} has none.")
-    halved = {name: _fp16(name, array) for name, array in load_file(model / WEIGHTS).items()}
+    problem = obstacle(out)
+    if problem:
+        raise ExportError(problem)
+    halved = {name: _fp16(name, place) for name, place in checkpoint.find(model).items()}
     out.mkdir(parents=True, exist_ok=True)
-    save_file(halved, out / WEIGHTS, metadata={"format": "pt"})
+    save_file(halved, out / SAFETENSORS, metadata={"format": "pt"})
     for name in KEPT:
         if (model / name).is_file():
             (out / name).parent.mkdir(exist_ok=True)
@@ -63,13 +66,14 @@ def pack(model: Path, out: Path) -> None:
             (out / name).write_text(lines, encoding="utf-8")
 
 
-def _fp16(name: str, array: np.ndarray) -> np.ndarray:
-    if array.dtype.kind != "f":
+def _fp16(name: str, place: Place) -> np.ndarray:
+    array = place.array()
+    if place.dtype not in FLOATS:
         return array
     largest = float(np.abs(array).max(initial=0.0))
     if largest > np.finfo(np.float16).max:
         raise ExportError(
-            f"fp16 holds values up to 65504: {name} has {largest:g}. Keep this model in fp32."
+            f"{name} has {largest:g}, but fp16 holds values up to 65504. Keep this model in fp32."
         )
     return array.astype(np.float16)
 

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from tokenizers import Encoding
 
-from streamformer_export import answers
 from streamformer_export.bundle import Bundle
 from streamformer_export.families import Task
 from streamformer_export.graph.heads import Pooling, PoolingMode
@@ -155,7 +154,7 @@ def generated(
 
 def read(
     folder: Path, bundle: Bundle, encodings: list[Encoding], pooling: Pooling | None = None
-) -> list[Any]:
-    """Per text what Runner.read gives."""
-    model, reader = load(folder, bundle), answers.reader(bundle.manifest)
-    return [reader.read(outputs(model, bundle, e, pooling), e) for e in encodings]
+) -> list[list[np.ndarray]]:
+    """Per text what Runner.outputs gives."""
+    model = load(folder, bundle)
+    return [outputs(model, bundle, encoding, pooling) for encoding in encodings]

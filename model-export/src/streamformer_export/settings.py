@@ -64,3 +64,5 @@ class Settings:
     normalize: bool | None = None
     aggregation: Aggregation = Aggregation.SIMPLE
     answers: Answers = Answers.AUTO
+    # How far from the reference int8, int8-fast and fp16 may be, in place of their own bounds.
+    distance: float | None = None

@@ -1,19 +1,19 @@
-"""Reads config.json and safetensors with numpy; whatever nobody asked for is an error."""
+"""Reads config.json and weights with numpy; whatever nobody asked for is an error."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import ml_dtypes
 import numpy as np
-from safetensors import SafetensorError, safe_open
 from tqdm import tqdm
 
+from streamformer_export import checkpoint
+from streamformer_export.checkpoint import FLOATS, Place
+from streamformer_export.checkpoint import read_json as read_json
 from streamformer_export.errors import ExportError
 
 _MISSING = object()
@@ -34,30 +34,6 @@ COMMON_KEYS = (
     "transformers_version",
     "use_cache",
 )
-
-
-# Floating-point numbers by their names in safetensors.
-DTYPES = {
-    "BF16": np.dtype(ml_dtypes.bfloat16),
-    "F16": np.dtype("<f2"),
-    "F32": np.dtype("<f4"),
-    "F64": np.dtype("<f8"),
-}
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ExportError(
-            f"A model folder has {path.name}: {path.parent} has none. Give a folder that "
-            "transformers' save_pretrained wrote."
-        ) from None
-    except ValueError as error:
-        raise ExportError(f"{path.name} is JSON: {path} is not ({error}). Restore it.") from None
-    if not isinstance(content, dict):
-        raise ExportError(f"{path.name} is a JSON object: {path} is not. Restore it.")
-    return content
 
 
 class Config:
@@ -109,27 +85,16 @@ class Weights:
     """
 
     def __init__(self, folder: Path) -> None:
-        index = folder / "model.safetensors.index.json"
-        if index.is_file():
-            files = sorted(set(read_json(index)["weight_map"].values()))
-        else:
-            files = ["model.safetensors"]
         # By today's names.
-        self._where: dict[str, _Place] = {}
-        for file in files:
-            path = folder / file
-            if not path.is_file():
+        self._where: dict[str, Place] = {}
+        for stored, place in checkpoint.find(folder).items():
+            name = _renamed(stored)
+            if name in self._where:
                 raise ExportError(
-                    f"A model folder has {file}: {folder} has none. Save the model as safetensors "
-                    "(save_pretrained)."
+                    f"{name} is stored twice, once as {stored}. Save the model again with "
+                    "save_pretrained."
                 )
-            try:
-                places = _places(path)
-            except SafetensorError as error:
-                raise ExportError(
-                    f"{file} is a safetensors file: {path} is not ({error}). Copy it again."
-                ) from None
-            self._where |= {_renamed(name): place for name, place in places.items()}
+            self._where[name] = place
         self._read: set[str] = set()
 
     def __contains__(self, name: str) -> bool:
@@ -139,21 +104,47 @@ class Weights:
         return iter(self._where)
 
     def __getitem__(self, name: str) -> np.ndarray:
-        if name not in self._where:
+        place = self._place(name)
+        if place.dtype not in FLOATS:
             raise ExportError(
-                f"The weights have {name}: it is missing. Check that config.json belongs to them."
+                f"{name} has the type {place.dtype}. Supported: {', '.join(FLOATS)}. "
+                "Export the model as it was before quantization."
             )
         self._read.add(name)
-        place = self._where[name]
-        if place.dtype not in DTYPES:
-            raise ExportError(
-                f"Weights are floating-point numbers: {name} is {place.dtype}. "
-                "Export the model before it was quantized."
-            )
         bar = _PROGRESS.get()
         if bar is not None:
             bar.show(name, len(self._where))
         return place.array().astype(np.float32, copy=False)
+
+    def tie(self, *names: str) -> None:
+        """Names of one tensor, of which a checkpoint may store any: each gives what is stored.
+
+        transformers 5 keeps names that are stored with different values apart, 4 takes one of them
+        for all: so there is no answer to such a folder that both give, and it is refused.
+        """
+        stored = [name for name in names if name in self._where]
+        for other in stored[1:]:
+            if not self.same(stored[0], other):
+                raise ExportError(
+                    f"{stored[0]} and {other} differ, but config.json ties them. transformers 5 "
+                    "uses both, transformers 4 only one. Remove the one that is not meant, or set "
+                    "tie_word_embeddings to false if both are."
+                )
+        if stored:
+            self._where |= dict.fromkeys(names, self._where[stored[0]])
+            self._read.update(names)
+
+    def same(self, name: str, other: str) -> bool:
+        """Whether two tensors are equal; one that is tied to the other is not read for it."""
+        one, two = self._place(name), self._place(other)
+        return one == two or (one.shape == two.shape and np.array_equal(one.array(), two.array()))
+
+    def _place(self, name: str) -> Place:
+        if name not in self._where:
+            raise ExportError(
+                f"{name} is missing in the weights. Check that config.json belongs to them."
+            )
+        return self._where[name]
 
     def linear(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Weight (in, out) and bias (out) of a linear layer."""
@@ -169,39 +160,9 @@ class Weights:
         if unused:
             shown = ", ".join(unused[:5]) + (", ..." if len(unused) > 5 else "")
             raise ExportError(
-                f"Every tensor must be used: {len(unused)} are not ({shown}). "
-                "Export a model whose head and config belong together."
+                f"{len(unused)} tensors of the weights are not used ({shown}). "
+                "Export a model whose config.json belongs to its weights."
             )
-
-
-class _Place(NamedTuple):
-    """Where a tensor lies in a file."""
-
-    path: Path
-    dtype: str
-    shape: tuple[int, ...]
-    offset: int
-
-    def array(self) -> np.ndarray:
-        """A view of the file."""
-        if 0 in self.shape:
-            return np.zeros(self.shape, DTYPES[self.dtype])
-        return np.memmap(self.path, DTYPES[self.dtype], "r", self.offset, self.shape)
-
-
-def _places(path: Path) -> dict[str, _Place]:
-    """The tensors of a safetensors file: a length, a header in JSON, and their content."""
-    # Refuses a file whose header and size do not agree.
-    with safe_open(path, framework="np"):
-        pass
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        header = json.loads(file.read(length))
-    header.pop("__metadata__", None)
-    return {
-        name: _Place(path, one["dtype"], tuple(one["shape"]), 8 + length + one["data_offsets"][0])
-        for name, one in header.items()
-    }
 
 
 class _Progress:

@@ -9,10 +9,11 @@ from streamformer_export.families.seq2seq import (
     BART_IGNORED,
     bart_shape,
     bart_stacks,
+    bart_weights,
     encoder_decoder,
 )
 from streamformer_export.generation import read_generation
-from streamformer_export.weights import Config, Weights, read_json
+from streamformer_export.weights import Config, read_json
 
 TASKS = TEXT_TO_TEXT
 
@@ -39,6 +40,9 @@ def read(folder: Path, task: Task = Task.SUMMARIZATION) -> Model:
         first_position=2,
     )
     generation = read_generation(folder, config, shape.vocabulary, task)
+    weights = bart_weights(folder, config)
     config.ignore(BART_IGNORED)
     config.refuse_rest()
-    return encoder_decoder("bart", task, positions, shape, stacks, Weights(folder), generation)
+    # Of fairseq.
+    weights.ignore("model.encoder.version", "model.decoder.version")
+    return encoder_decoder("bart", task, positions, shape, stacks, weights, generation)

@@ -106,14 +106,14 @@ def _read(
         )
     weights = Weights(folder)
     # OpenAI's own checkpoints are without the name of the model's body.
-    body = "transformer." if "transformer.wte.weight" in weights else ""
+    body = "transformer." if any(name.startswith("transformer.") for name in weights) else ""
+    if config.take("tie_word_embeddings", True):
+        weights.tie(f"{body}wte.weight", "lm_head.weight")
     shape = Shape(
         vocabulary=config.take("vocab_size", 50257),
         width=width,
         activation=config.take("activation_function", "gelu_new"),
         epsilon=config.take("layer_norm_epsilon", 1e-5),
-        shared_embedding=f"{body}wte",
-        tied_head=config.take("tie_word_embeddings", True),
         score_scale=None if config.take("scale_attn_weights", True) else 1.0,
     )
     layer = f"{body}h.{{i}}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,7 +80,7 @@ def read_model(
     `positions` are the tokens that the model reads at most.
     """
     task = _task(config, names)
-    labels = _labels(config)
+    labels = _labels(config, task)
     problem = _problem_type(config, labels)
     family = config.take("model_type")
     config.ignore((*IGNORED_KEYS, *SIZES))
@@ -126,7 +127,7 @@ def read_model(
         task=task,
         max_positions=positions,
         pad_token_id=padding_id,
-        labels=labels if task in (Task.TEXT_CLASSIFICATION, Task.TOKEN_CLASSIFICATION) else (),
+        labels=labels,
         problem_type=problem if task is Task.TEXT_CLASSIFICATION else "",
         pooling=pooled,
         build=build,
@@ -140,11 +141,45 @@ def _task(config: Config, names: Names) -> Task:
     return supported[config.take("architectures")[0]]
 
 
-def _labels(config: Config) -> tuple[str, ...]:
-    count = config.take("num_labels", 2)
-    names = config.take("id2label", {str(i): f"LABEL_{i}" for i in range(count)})
-    config.ignore(("label2id",))
-    return tuple(names[str(i)] for i in range(len(names)))
+def _labels(config: Config, task: Task) -> tuple[str, ...]:
+    """The names of the logits, as transformers' pipelines give them; () where a task has none."""
+    count, names = config.take("num_labels", None), config.take("id2label", None)
+    others = config.take("label2id", None)
+    if task not in (Task.TEXT_CLASSIFICATION, Task.TOKEN_CLASSIFICATION):
+        return ()
+    if not isinstance(count, int | None) or isinstance(count, bool):
+        raise _refused("num_labels", count, "Give the number of labels")
+    if names is None:
+        labels = [f"LABEL_{i}" for i in range(2 if count is None else count)]
+        if others and set(others) != set(labels):
+            raise _refused(
+                "label2id", others, "transformers takes names from id2label alone: add id2label"
+            )
+        return tuple(labels)
+    if not isinstance(names, dict) or not all(re.fullmatch(r"\+?\d+", key) for key in names):
+        raise _refused("id2label", names, "Give a label for each number from 0: {'0': 'first'}")
+    by_number = {int(key): name for key, name in names.items()}
+    if sorted(by_number) != list(range(len(names))):
+        raise _refused("id2label", names, "Number the labels from 0, without gaps")
+    if count not in (None, len(names)):
+        raise _refused("num_labels", count, f"id2label has {len(names)} labels. Correct one")
+    labels = []
+    for number, name in sorted(by_number.items()):
+        # transformers leaves numbers as they are; a label of ours is text.
+        if isinstance(name, bool) or not isinstance(name, str | int | float) or name == "":
+            raise _refused(f"id2label.{number}", name, "Give the label a name")
+        labels.append(str(name))
+    twice = next((name for name in labels if labels.count(name) > 1), None)
+    if twice is not None and task is Task.TEXT_CLASSIFICATION:
+        raise _refused("id2label", names, f"Two labels are called {twice!r}: rename one")
+    return tuple(labels)
+
+
+def _refused(key: str, value: object, next_step: str) -> ExportError:
+    shown = repr(value)
+    if len(shown) > 200:
+        shown = f"{shown[:200]}..."
+    return ExportError(f"config.json: {key} is {shown}. {next_step}.")
 
 
 def _problem_type(config: Config, labels: tuple[str, ...]) -> str:

@@ -16,11 +16,12 @@ from streamformer_export.families.seq2seq import (
     BART_IGNORED,
     bart_shape,
     bart_stacks,
+    bart_weights,
     encoder_decoder,
 )
 from streamformer_export.generation import read_generation
 from streamformer_export.quantize import Table
-from streamformer_export.weights import Config, Weights, read_json
+from streamformer_export.weights import Config, read_json
 
 TASKS = TEXT_TO_TEXT
 
@@ -41,9 +42,9 @@ def read(folder: Path, task: Task = Task.TRANSLATION) -> Model:
         first_position=padding + 1,
     )
     generation = read_generation(folder, config, shape.vocabulary, task)
+    weights = bart_weights(folder, config)
     config.ignore(BART_IGNORED)
     config.refuse_rest()
-    weights = Weights(folder)
     # Positions are what the formula gives.
     for side in ("encoder", "decoder"):
         weights.ignore(f"model.{side}.embed_positions.weights")

@@ -10,6 +10,7 @@ from streamformer_export.errors import ExportError
 from streamformer_export.families import TEXT_TO_TEXT, Model, Task
 from streamformer_export.families.seq2seq import (
     BART_IGNORED,
+    BART_TABLES,
     bart_shape,
     bart_stacks,
     encoder_decoder,
@@ -34,23 +35,26 @@ def read(folder: Path, task: Task = Task.TRANSLATION) -> Model:
     config.require("force_bos_token_to_be_generated", False)
     config.require("static_position_embeddings", True)
     words = config.take("vocab_size", 58101)
-    if config.take("share_encoder_decoder_embeddings", True):
+    shared = config.take("share_encoder_decoder_embeddings", True)
+    if shared:
         config.require("decoder_vocab_size", words, None)
-        shape = bart_shape(config, "gelu", words)
     else:
-        target_words = config.take("decoder_vocab_size", None) or words
-        shape = bart_shape(config, "gelu", target_words, shared_embedding="")
+        words = config.take("decoder_vocab_size", None) or words
+    shape = bart_shape(config, "gelu", words)
+    tied = config.take("tie_word_embeddings", True)
     positions = config.take("max_position_embeddings", 1024)
     stacks = bart_stacks(config, positions=Table("positions", sinusoids(positions, shape.width)))
     generation = read_generation(folder, config, shape.vocabulary, task)
     config.ignore(BART_IGNORED)
     config.refuse_rest()
     weights = Weights(folder)
+    table, source, target, head = BART_TABLES
+    weights.tie(*([table, source] if shared else []), target, *([head] if tied else []))
     # Positions are what the formula gives.
     for side in ("encoder", "decoder"):
         weights.ignore(f"model.{side}.embed_positions.weight")
     shortlist = find_shortlist(folder)
-    if shortlist and not shape.shared_embedding:
+    if shortlist and not shared:
         raise ExportError(
             "A shortlist offers the source's own tokens too, so both sides share a vocabulary: "
             f"share_encoder_decoder_embeddings is false. Remove {shortlist.name}."

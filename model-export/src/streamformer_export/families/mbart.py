@@ -9,10 +9,11 @@ from streamformer_export.families.seq2seq import (
     BART_IGNORED,
     bart_shape,
     bart_stacks,
+    bart_weights,
     encoder_decoder,
 )
 from streamformer_export.generation import read_generation
-from streamformer_export.weights import Config, Weights, read_json
+from streamformer_export.weights import Config, read_json
 
 TASKS = TEXT_TO_TEXT
 
@@ -39,6 +40,7 @@ def read(folder: Path, task: Task = Task.TRANSLATION) -> Model:
         first_position=2,
     )
     generation = read_generation(folder, config, shape.vocabulary, task)
+    weights = bart_weights(folder, config)
     config.ignore(BART_IGNORED)
     config.refuse_rest()
     rules = generation[0]
@@ -48,7 +50,7 @@ def read(folder: Path, task: Task = Task.TRANSLATION) -> Model:
         positions,
         shape,
         stacks,
-        Weights(folder),
+        weights,
         generation,
         names_source_language=True,
         # mBART-50 begins with the end token; in mBART-25 the start is the language itself.

@@ -36,6 +36,14 @@ from streamformer_export.weights import COMMON_KEYS, Config, Weights
 # torch's default, which BART and its relatives have.
 EPSILON = 1e-5
 
+# Names of their tables.
+BART_TABLES = (
+    "model.shared.weight",
+    "model.encoder.embed_tokens.weight",
+    "model.decoder.embed_tokens.weight",
+    "lm_head.weight",
+)
+
 # Keys of BART's and its relatives' config.json that do not change what inference computes.
 BART_IGNORED = (
     *COMMON_KEYS,
@@ -88,7 +96,7 @@ class Stack:
     layers: int
     heads: int
     head_dim: int
-    # The stack's own table, where it has one beside the shared one.
+    # Its table of words, which may be tied to others (Weights.tie).
     embedding: str
     attention: Attention
     feed_forward: FeedForward
@@ -123,9 +131,6 @@ class Shape:
     width: int
     activation: str
     epsilon: float
-    # The table of encoder, decoder and output; empty where each has its own.
-    shared_embedding: str
-    tied_head: bool = True
     embedding_scale: float = 1.0
     # Of attention scores; None is head_dim^-0.5.
     score_scale: float | None = None
@@ -143,18 +148,13 @@ class Layers:
         self.scheme = scheme
 
     def table(self, name: str, *others: Table) -> Table:
-        """The table of that name, or the first other one where it is tied to it.
+        """The table of that name, or the first other one that equals it: a graph has it once."""
+        same = (t for t in others if self.weights.same(f"{t.name}.weight", f"{name}.weight"))
+        return next(same, None) or Table(name, self.weights[f"{name}.weight"])
 
-        A checkpoint may have a tied table, twice or once; transformers reads what is there.
-        """
-        if f"{name}.weight" not in self.weights and others:
-            return others[0]
-        rows = self.weights[f"{name}.weight"]
-        return next((t for t in others if np.array_equal(t.rows, rows)), Table(name, rows))
-
-    def output_table(self, words: Table) -> Table:
-        """The table of the output projection: `words` where it is tied to them."""
-        table = self.table("lm_head", *([words] if self.shape.tied_head else []))
+    def output_table(self, *others: Table) -> Table:
+        """The table of the output projection, or the other one that equals it."""
+        table = self.table("lm_head", *others)
         if len(table.rows) != self.shape.vocabulary:
             raise ExportError(
                 f"The output has an entry for each token: the vocabulary of config.json has "
@@ -258,9 +258,8 @@ class EncoderDecoder(Layers):
         super().__init__(shape, weights, scheme)
         self.encoder = encoder
         self.decoder = decoder
-        shared = [self.table(shape.shared_embedding)] if shape.shared_embedding else []
-        self.source_table = self.table(encoder.embedding, *shared)
-        self.target_table = self.table(decoder.embedding, *shared)
+        self.source_table = self.table(encoder.embedding)
+        self.target_table = self.table(decoder.embedding, self.source_table)
         self.head = self.output_table(self.target_table)
         self.logits_bias = np.zeros(shape.vocabulary, np.float32)
         if "final_logits_bias" in weights:
@@ -497,9 +496,18 @@ def _bart_stack(config: Config, side: str, more: dict[str, object]) -> Stack:
     )
 
 
-def bart_shape(
-    config: Config, activation: str, vocabulary: int, *, scaled: bool = False, **more: object
-) -> Shape:
+def bart_weights(folder: Path, config: Config) -> Weights:
+    """The weights of BART and its relatives, one table for both stacks and the output."""
+    weights = Weights(folder)
+    if config.take("tie_word_embeddings", True):
+        weights.tie(*BART_TABLES)
+    else:
+        # Each stack has its own.
+        weights.ignore(BART_TABLES[0])
+    return weights
+
+
+def bart_shape(config: Config, activation: str, vocabulary: int, *, scaled: bool = False) -> Shape:
     """What the stacks of BART and its relatives share.
 
     `activation` and `scaled` (embeddings by the width's root) are the family's defaults.
@@ -508,13 +516,10 @@ def bart_shape(
     config.require("is_decoder", False)
     config.require("activation_function", activation, *ACTIVATIONS)
     width = config.take("d_model", 1024)
-    settings = {
-        "vocabulary": vocabulary,
-        "width": width,
-        "activation": config.take("activation_function", activation),
-        "epsilon": EPSILON,
-        "shared_embedding": "model.shared",
-        "tied_head": config.take("tie_word_embeddings", True),
-        "embedding_scale": math.sqrt(width) if config.take("scale_embedding", scaled) else 1.0,
-    }
-    return Shape(**(settings | more))
+    return Shape(
+        vocabulary=vocabulary,
+        width=width,
+        activation=config.take("activation_function", activation),
+        epsilon=EPSILON,
+        embedding_scale=math.sqrt(width) if config.take("scale_embedding", scaled) else 1.0,
+    )

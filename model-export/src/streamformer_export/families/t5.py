@@ -22,6 +22,13 @@ from streamformer_export.weights import COMMON_KEYS, Config, Weights, read_json
 
 CLASSES = {"t5": "T5ForConditionalGeneration", "mt5": "MT5ForConditionalGeneration"}
 
+TABLES = (
+    "shared.weight",
+    "encoder.embed_tokens.weight",
+    "decoder.embed_tokens.weight",
+    "lm_head.weight",
+)
+
 IGNORED_KEYS = (
     *COMMON_KEYS,
     "bos_token_id",
@@ -56,14 +63,16 @@ def read(
         width=width,
         activation=kind,
         epsilon=config.take("layer_norm_epsilon", 1e-6),
-        shared_embedding="shared",
         score_scale=1.0,
         layer_norms=False,
         biases=False,
     )
-    # As in transformers: a head may be there whatever this says, which only tells T5 from T5 1.1.
-    tied = config.take("tie_word_embeddings", True)
-    scaled = config.take("scale_decoder_outputs", tied is not False) and family == "t5"
+    # False tells T5 1.1 from T5; transformers 5 writes True for both, with a key of its own.
+    tied = config.take("tie_word_embeddings", True) is not False
+    scaled = config.take("scale_decoder_outputs", None)
+    # mT5's configurations say either; a head that is stored is its own.
+    own_head = family == "mt5" or not tied or scaled is not None
+    scaled = family == "t5" and (tied if scaled is None else scaled)
     layers = config.take("num_layers", 6 if family == "t5" else 8)
     # None where both have as many.
     decoder_layers = config.take("num_decoder_layers", None) or layers
@@ -80,6 +89,9 @@ def read(
     config.ignore(IGNORED_KEYS)
     config.refuse_rest()
     weights = Weights(folder)
+    *tables, head = TABLES
+    own_head &= head in weights and any(name in weights for name in tables)
+    weights.tie(*tables, *([] if own_head else [head]))
     weights.ignore("decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight")
 
     def stack(side: str, layers: int, **more: object) -> Stack:

@@ -10,6 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from streamformer_export.outputs import obstacle
 from streamformer_export.training.data import sha256
 from streamformer_export.training.errors import TrainingError
 
@@ -31,6 +32,9 @@ class RunFolder:
             raise TrainingError(
                 "A run starts anew or goes on: --force and --resume were both given. Drop one."
             )
+        problem = obstacle(path)
+        if problem:
+            raise TrainingError(problem)
         occupied = path.exists() and (not path.is_dir() or any(path.iterdir()))
         has_run = (path / SETTINGS_FILE).is_file()
         if resume and not has_run:

@@ -95,7 +95,7 @@ class ClassificationSettings:
 
     def __post_init__(self) -> None:
         _require(
-            len(set(self.labels)) == len(self.labels) >= 2,
+            len(set(self.labels)) == len(self.labels) >= 2 and all(self.labels),
             "--labels names two or more different labels",
             ",".join(self.labels),
         )

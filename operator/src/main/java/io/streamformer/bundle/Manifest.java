@@ -85,6 +85,10 @@ public record Manifest(
                 !labelled || !labels.isEmpty(),
                 "a " + task + " bundle names its labels",
                 "no labels");
+        check(
+                task != Task.TEXT_CLASSIFICATION || Set.copyOf(labels).size() == labels.size(),
+                "the labels of a " + task + " bundle differ, since its scores are by label",
+                labels);
         check(template.contains(TEXT), "template has " + TEXT + " in it", template);
         check(
                 !task.generates() || decoding != null,

@@ -157,6 +157,10 @@ class BundleTest {
                 broken(m -> m.put("task", "chat"), "fulfils manifest.schema.json", "chat"),
                 broken(m -> m.put("name", "A b"), "name is lower-case letters", "A b"),
                 broken(m -> m.remove("labels"), "names its labels", "no labels"),
+                broken(
+                        m -> m.putArray("labels").add("good").add("good"),
+                        "differ, since its scores are by label",
+                        "good"),
                 broken(m -> m.put("task", "translation"), "has decoding defaults", "no decoding"),
                 broken(
                         m -> m.put("default_variant", "fp8"),
