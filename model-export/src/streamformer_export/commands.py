@@ -37,6 +37,13 @@ AlignmentLayer = Annotated[
     int,
     typer.Option(help="Decoder layer that --with alignments looks at, from 0; -1 is the last."),
 ]
+IgnoreKey = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Key of the model's configuration that is unknown and changes nothing, repeatable; "
+        "manifest and card list it."
+    ),
+]
 Calibrate = Annotated[
     list[str] | None,
     typer.Option(
@@ -148,6 +155,7 @@ def export(
         Answers,
         typer.Option(help="Who answers the golden texts; auto: transformers where installed."),
     ] = Answers.AUTO,
+    ignore_key: IgnoreKey = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an earlier bundle.")] = False,
 ) -> None:
     """Turn a fine-tuned model into a bundle: config.json and safetensors become ONNX graphs."""
@@ -187,6 +195,7 @@ def export(
             normalize=normalize,
             aggregation=aggregation,
             answers=answers,
+            ignore_keys=tuple(ignore_key or ()),
         )
         bundle = run(found.folder, out, settings, force=force)
         for file in sorted(bundle.folder.iterdir()):
@@ -229,6 +238,7 @@ def marian_student(
     golden_texts: Annotated[
         Path | None, typer.Option(help="Golden texts, one per line; by default a list in English.")
     ] = None,
+    ignore_key: IgnoreKey = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an earlier bundle.")] = False,
 ) -> None:
     """Turn a Marian student (SSRU decoder, as Firefox and Bergamot run it) into a bundle.
@@ -275,6 +285,7 @@ def marian_student(
             evaluate=tuple(evaluate or ()),
             held_out=held_out,
             golden_texts=golden_texts,
+            ignore_keys=tuple(ignore_key or ()),
         )
         bundle = run(student.folder, out, settings, force=force)
         for file in sorted(bundle.folder.iterdir()):

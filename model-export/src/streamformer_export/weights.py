@@ -1,40 +1,21 @@
-"""Reads config.json and safetensors with numpy; whatever nobody asked for is an error."""
+"""Reads safetensors with numpy; a tensor that nobody asked for is an error."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import ml_dtypes
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from tqdm import tqdm
 
+from streamformer_export.config import read_json
 from streamformer_export.errors import ExportError
-
-_MISSING = object()
-
-# Keys of any config.json that do not change what inference computes.
-COMMON_KEYS = (
-    "_attn_implementation_autoset",
-    "_name_or_path",
-    "_num_labels",
-    "chunk_size_feed_forward",
-    "dtype",
-    "finetuning_task",
-    "gradient_checkpointing",
-    "output_attentions",
-    "output_hidden_states",
-    "return_dict",
-    "torch_dtype",
-    "transformers_version",
-    "use_cache",
-)
-
 
 # Floating-point numbers by their names in safetensors.
 DTYPES = {
@@ -43,63 +24,6 @@ DTYPES = {
     "F32": np.dtype("<f4"),
     "F64": np.dtype("<f8"),
 }
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ExportError(
-            f"A model folder has {path.name}: {path.parent} has none. Give a folder that "
-            "transformers' save_pretrained wrote."
-        ) from None
-    except ValueError as error:
-        raise ExportError(f"{path.name} is JSON: {path} is not ({error}). Restore it.") from None
-    if not isinstance(content, dict):
-        raise ExportError(f"{path.name} is a JSON object: {path} is not. Restore it.")
-    return content
-
-
-class Config:
-    """A JSON configuration that knows which of its keys were read."""
-
-    def __init__(self, values: dict[str, Any], name: str) -> None:
-        self._values = values
-        self._name = name
-        self._read: set[str] = set()
-
-    def take(self, key: str, default: Any = _MISSING) -> Any:
-        """The value of `key`; transformers leaves keys out that have the default."""
-        self._read.add(key)
-        if key in self._values:
-            return self._values[key]
-        if default is _MISSING:
-            raise ExportError(f"{self._name} has {key!r}: it is missing. Restore the file.")
-        return default
-
-    def require(self, key: str, *supported: Any) -> None:
-        """Refuses a value of `key` that is none of `supported`; the key may be missing."""
-        value = self.take(key, supported[0])
-        if value not in supported:
-            choices = ", ".join(repr(choice) for choice in supported)
-            raise ExportError(
-                f"{self._name}: {key} is supported as {choices}: it is {value!r}. "
-                "Export a model without it."
-            )
-
-    def ignore(self, keys: Iterable[str]) -> None:
-        """Keys that do not change what inference computes."""
-        self._read.update(keys)
-
-    def refuse_rest(self) -> None:
-        """Refuses keys that nobody took: they may change the computation."""
-        unknown = sorted(set(self._values) - self._read)
-        if unknown:
-            values = ", ".join(f"{key}={self._values[key]!r}" for key in unknown)
-            raise ExportError(
-                f"{self._name}: every key must be understood, since it may change the computation: "
-                f"{values} is not. Known keys: {', '.join(sorted(self._read))}."
-            )
 
 
 class Weights:
@@ -154,6 +78,10 @@ class Weights:
         if bar is not None:
             bar.show(name, len(self._where))
         return place.array().astype(np.float32, copy=False)
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """The shape of a tensor that is there."""
+        return self._where[name].shape
 
     def linear(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Weight (in, out) and bias (out) of a linear layer."""
