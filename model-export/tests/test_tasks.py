@@ -140,7 +140,7 @@ def test_what_does_not_fit_the_model_is_refused(tmp_path, name, settings, messag
 
 def test_a_minimum_that_counts_a_prompt_is_refused(copied, tmp_path):
     folder = copied(MODELS / "tiny-generation", "generation_config.json", min_length=5)
-    with pytest.raises(ExportError, match="min_length is 5. Supported: 0"):
+    with pytest.raises(ExportError, match=r"min_length is 5\. Supported: 0"):
         export(folder, tmp_path / "out", Settings(name="tiny", **SMALL))
 
 

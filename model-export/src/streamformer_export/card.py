@@ -37,9 +37,7 @@ def write(manifest: dict[str, Any], made: str) -> str:
     if manifest.get("aggregation"):
         lines.append(f"| tokens become entities by | {manifest['aggregation']} |")
     if manifest.get("ignored_keys"):
-        lines.append(
-            f"| keys that were ignored on request | {', '.join(manifest['ignored_keys'])} |"
-        )
+        lines.append(f"| ignored keys | {', '.join(manifest['ignored_keys'])} |")
     lines.append(f"| longest input | {manifest['limits']['max_tokens']} tokens; the rest is cut |")
     decoding = manifest.get("decoding")
     if decoding:

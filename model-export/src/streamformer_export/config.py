@@ -74,8 +74,12 @@ class Config:
         # Keys that change an answer, and all that somebody looked at.
         self._needed: set[str] = set()
         self._read: set[str] = set()
+        # Keys that the file has by another name alone.
+        self.renamed: set[str] = set()
         for alias, key in (aliases or {}).items():
             if alias in self._values:
+                if key not in self._values:
+                    self.renamed.add(key)
                 value = self._values.pop(alias)
                 if self._values.setdefault(key, value) != value:
                     raise ExportError(

@@ -12,6 +12,8 @@ from streamformer_export.errors import ExportError
 from streamformer_export.graph.options import Option
 from streamformer_export.graph.search_state import Rules
 
+GENERATION = "generation_config.json"
+
 # Settings that change what is generated and that the graph does not have, with their neutral
 # values.
 NEUTRAL: dict[str, tuple[Any, ...]] = {
@@ -135,7 +137,7 @@ def read_generation(
     in transformers' pipelines; `direction` as in `task_params`. A `prompted` model has no encoder
     and goes on with what it read. Raises ExportError for a setting that the graph does not have.
     """
-    path = folder / "generation_config.json"
+    path = folder / GENERATION
     values = {key: config.take(key, None) for key in KEYS}
     found = read_json(path) if path.is_file() else values
     for_task = task_params(config.take("task_specific_params", None), task, direction)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from streamformer_export import golden, reference, schema, tokenizer
 from streamformer_export.bundle import Bundle, Runner
+from streamformer_export.config import IgnoredKeys
 from streamformer_export.errors import ExportError
 from streamformer_export.families import Task
 from streamformer_export.families.pooling import read_pooling
@@ -76,7 +77,8 @@ def verify(
     if against is not None:
         how = None
         if manifest["task"] == Task.FEATURE_EXTRACTION:
-            how = read_pooling(against, pooling, normalize)
+            ignored = IgnoredKeys(manifest.get("ignored_keys", ()))
+            how = read_pooling(against, pooling, normalize, ignored)
         yield from _against(bundle, against, threads, how)
 
 

@@ -11,7 +11,7 @@ from streamformer_export.families.seq2seq import (
     bart_stacks,
     encoder_decoder,
 )
-from streamformer_export.generation import read_generation
+from streamformer_export.generation import GENERATION, read_generation
 from streamformer_export.weights import Weights
 
 TASKS = TEXT_TO_TEXT
@@ -26,8 +26,8 @@ def read(folder: Path, config: Config, task: Task = Task.SUMMARIZATION) -> Model
     config.unread("add_final_layer_norm", False)
     config.unread("add_bias_logits", False)
     config.unread("static_position_embeddings", False)
-    if config.hint("forced_bos_token_id") is None:
-        # Until 5, transformers forced bos_token_id by this word.
+    if config.hint("forced_bos_token_id") is None and not (folder / GENERATION).is_file():
+        # Before 5, transformers forced bos_token_id by this word.
         config.unread("force_bos_token_to_be_generated", False)
     config.ignore(("force_bos_token_to_be_generated",))
     shape = bart_shape(config, "gelu", config.take("vocab_size", 50265))

@@ -129,7 +129,7 @@ def read_model(
         weights.ignore(f"{prefix}{names.pooler}.weight", f"{prefix}{names.pooler}.bias")
     pooled = None
     if task is Task.FEATURE_EXTRACTION:
-        pooled = read_pooling(folder, config, pooling, normalize)
+        pooled = read_pooling(folder, pooling, normalize, config.user)
 
     def build(scheme: Scheme) -> Graph:
         g = Graph(family)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from streamformer_export.config import Config, read_json
+from streamformer_export.config import Config, IgnoredKeys, read_json
+from streamformer_export.config_keys import ignored
 from streamformer_export.errors import ExportError
 from streamformer_export.graph.heads import Pooling, PoolingMode
 
@@ -21,12 +22,12 @@ UNSUPPORTED_SWITCHES = (
 
 
 def read_pooling(
-    folder: Path, config: Config, mode: PoolingMode | None, normalize: bool | None
+    folder: Path, mode: PoolingMode | None, normalize: bool | None, user: IgnoredKeys
 ) -> Pooling:
     """How the folder's encoder embeds: as the arguments say, else as modules.json does."""
     path = folder / "modules.json"
     if path.is_file() and (mode is None or normalize is None):
-        said = _sentence_transformer(folder, config, json.loads(path.read_text(encoding="utf-8")))
+        said = _sentence_transformer(folder, user, json.loads(path.read_text(encoding="utf-8")))
         mode = mode or said.mode
         normalize = said.normalize if normalize is None else normalize
     if mode is None:
@@ -37,7 +38,9 @@ def read_pooling(
     return Pooling(mode, bool(normalize))
 
 
-def _sentence_transformer(folder: Path, config: Config, modules: list[dict[str, str]]) -> Pooling:
+def _sentence_transformer(
+    folder: Path, user: IgnoredKeys, modules: list[dict[str, str]]
+) -> Pooling:
     kinds = [module["type"].rpartition(".")[2] for module in modules]
     if kinds not in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]):
         raise ExportError(
@@ -49,28 +52,28 @@ def _sentence_transformer(folder: Path, config: Config, modules: list[dict[str, 
             "The Transformer of modules.json lies in the model folder itself: it lies in "
             f"{modules[0]['path']!r}. Move its files up, or export that folder with --pooling."
         )
-    _check_texts(folder, config)
+    _check_texts(folder, user)
     if len(kinds) == 3:
-        normalization = read_beside(folder, config, f"{modules[2]['path']}/config.json")
+        normalization = read_beside(folder, user, f"{modules[2]['path']}/config.json")
         normalization.require("module_input_name", "sentence_embedding")
         normalization.require("module_output_name", "sentence_embedding")
         normalization.refuse_rest()
     return Pooling(
-        _mode(read_beside(folder, config, f"{modules[1]['path']}/config.json", POOLING_FILE)),
+        _mode(read_beside(folder, user, f"{modules[1]['path']}/config.json", POOLING_FILE)),
         len(kinds) == 3,
     )
 
 
-def _check_texts(folder: Path, config: Config) -> None:
+def _check_texts(folder: Path, user: IgnoredKeys) -> None:
     """Refuses what changes a text before the tokenizer sees it."""
-    model = read_beside(folder, config, "sentence_bert_config.json")
+    model = read_beside(folder, user, "sentence_bert_config.json")
     model.require("do_lower_case", False)
     model.require("transformer_task", "feature-extraction")
     model.require("module_output_name", "token_embeddings")
     text = model.take("modality_config", {"text": {}})["text"]
-    config.beside(text, "modality_config").require("method_output_name", "last_hidden_state")
+    Config(text, "modality_config", user=user).require("method_output_name", "last_hidden_state")
     model.refuse_rest()
-    whole = read_beside(folder, config, "config_sentence_transformers.json")
+    whole = read_beside(folder, user, "config_sentence_transformers.json")
     whole.require("default_prompt_name", None)
     whole.refuse_rest()
 
@@ -90,7 +93,8 @@ def _mode(config: Config) -> PoolingMode:
     return PoolingMode(mode)
 
 
-def read_beside(folder: Path, config: Config, name: str, *scopes: str) -> Config:
+def read_beside(folder: Path, user: IgnoredKeys, name: str, *scopes: str) -> Config:
     """A file of sentence-transformers beside config.json; empty where it is missing."""
     path = folder / name
-    return config.beside(read_json(path) if path.is_file() else {}, name, *scopes)
+    values = read_json(path) if path.is_file() else {}
+    return Config(values, name, kept=ignored(*(scopes or (name,))), user=user)

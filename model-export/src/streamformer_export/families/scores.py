@@ -57,7 +57,7 @@ def read_problem_type(folder: Path, config: Config, labels: int) -> str:
 def _activation(folder: Path, config: Config) -> tuple[str, str, str | None]:
     """Where sentence-transformers' activation is, its key, and its class; None where it has none"""
     file = "config_sentence_transformers.json"
-    whole = read_beside(folder, config, file)
+    whole = read_beside(folder, config.user, file)
     whole.require("default_prompt_name", None)
     newest = whole.hint("activation_fn")
     whole.refuse_rest()

@@ -57,6 +57,12 @@ def read(
     layers = config.take("num_layers", 6 if family == "t5" else 8)
     # None where both have as many.
     decoder_layers = config.take("num_decoder_layers", None) or layers
+    if "num_layers" in config.renamed and config.hint("num_decoder_layers") is None:
+        raise ExportError(
+            "config.json: num_hidden_layers is set, but num_layers and num_decoder_layers are not: "
+            "transformers would give the decoder its default number of layers. Add "
+            "num_decoder_layers to the file."
+        )
     sizes = {
         "heads": config.take("num_heads", 8 if family == "t5" else 6),
         "head_dim": config.take("d_kv", 64),
