@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +17,16 @@ from typer.testing import CliRunner
 from graphs import session
 from key_cases import ANSWERS, CASES, ROWS, TARGETS, answer
 from published_configs import PUBLISHED
+from streamformer_export import generation
 from streamformer_export.cli import app
+from streamformer_export.config import Config
+from streamformer_export.config_keys import ALIASES, REFUSED, ignored, scopes
 from streamformer_export.errors import ExportError
 from streamformer_export.export import Answers, Variant
-from streamformer_export.families import read_model
+from streamformer_export.families import ENCODERS, FAMILIES, read_model
+from streamformer_export.families.marian_student import SUPPORTED
 from streamformer_export.graph.heads import PoolingMode
+from streamformer_export.graph.layers import ACTIVATIONS
 from streamformer_export.quantize import Scheme
 
 MODELS = Path(__file__).parent / "models"
@@ -210,3 +218,56 @@ def test_ignored_keys_are_in_manifest_and_card(sentiment_folder, copied, tmp_pat
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
     assert manifest["ignored_keys"] == ["a_switch"]
     assert "| ignored keys | a_switch |" in (tmp_path / "out" / "README.md").read_text()
+
+
+KEYS_PAGE = Path(__file__).parents[1] / "docs" / "keys.md"
+
+
+def ignored_table() -> str:
+    """The part of the page about what is ignored, as the code has it."""
+    lines = ["| where | key | reason |", "| --- | --- | --- |"]
+    for scope in scopes():
+        for reason, keys in groupby(ignored(scope).items(), key=itemgetter(1)):
+            names = ", ".join(f"`{key}`" for key, _ in keys)
+            lines.append(f"| {scope} | {names} | {reason} |")
+    return "\n".join(lines) + "\n"
+
+
+def test_the_page_has_what_is_ignored():
+    assert ignored_table() in KEYS_PAGE.read_text(encoding="utf-8")
+
+
+def test_the_page_has_every_key_that_is_read(monkeypatch, tmp_path):
+    read = set()
+
+    def recording(then):
+        def looking(config, key, *more):
+            read.add(key)
+            return then(config, key, *more)
+
+        return looking
+
+    for method in ("take", "require", "hint", "unread"):
+        monkeypatch.setattr(Config, method, recording(getattr(Config, method)))
+    for i, config in enumerate(PUBLISHED.values()):
+        pooling = PoolingMode.MEAN if config["architectures"][0].endswith("Model") else None
+        with contextlib.suppress(ExportError):
+            read_model(_folder(tmp_path / str(i), config), pooling)
+    for model in MODELS.iterdir():
+        read_model(model)
+    assert {FAMILIES[config["model_type"]] for config in PUBLISHED.values()} == set(
+        FAMILIES.values()
+    )
+    read |= {*SUPPORTED, *REFUSED, *ACTIVATIONS, *generation.KEYS}
+    read |= {name for aliases in ALIASES.values() for pair in aliases.items() for name in pair}
+    page = set(re.findall(r"`([^`]+)`", KEYS_PAGE.read_text(encoding="utf-8")))
+    assert sorted(read - page) == []
+
+
+@pytest.mark.reference
+def test_aliases_are_those_of_transformers():
+    transformers = pytest.importorskip("transformers")
+    for model_type, family in FAMILIES.items():
+        found = transformers.CONFIG_MAPPING[model_type].attribute_map
+        assert found == ALIASES.get(family, {}), model_type
+    assert set(ALIASES) <= set(FAMILIES.values()) - set(ENCODERS) | {"distilbert"}
