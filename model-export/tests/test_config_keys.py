@@ -18,11 +18,12 @@ from graphs import session
 from key_cases import ANSWERS, CASES, ROWS, TARGETS, answer
 from published_configs import PUBLISHED
 from streamformer_export import generation
+from streamformer_export.bundle import Runner
 from streamformer_export.cli import app
 from streamformer_export.config import Config
 from streamformer_export.config_keys import ALIASES, REFUSED, ignored, scopes
 from streamformer_export.errors import ExportError
-from streamformer_export.export import Answers, Variant
+from streamformer_export.export import Answers, Settings, Variant, export
 from streamformer_export.families import ENCODERS, FAMILIES, read_model
 from streamformer_export.families.marian_student import SUPPORTED
 from streamformer_export.graph.heads import PoolingMode
@@ -147,7 +148,8 @@ THREE = {"problem_type": None, "id2label": {"0": "a", "1": "b", "2": "c"}}
             {},
             "multi_label_classification",
         ),
-        (ONE, {"activation_fn": IDENTITY, "model_type": "CrossEncoder"}, "regression"),
+        (ONE, {"activation_fn": IDENTITY}, "regression"),
+        (ONE, {"activation_fn": IDENTITY, "model_type": "other"}, "multi_label_classification"),
         (THREE | {"sentence_transformers": {"activation_fn": IDENTITY}}, {}, ""),
         (THREE, {"activation_fn": SIGMOID}, "multi_label_classification"),
         (
@@ -162,7 +164,9 @@ THREE = {"problem_type": None, "id2label": {"0": "a", "1": "b", "2": "c"}}
 def test_a_cross_encoders_activation_is_honoured(copied, config, whole, expected):
     folder = copied(MODELS / "tiny-similarity", **config)
     if whole:
+        whole = {"model_type": "CrossEncoder"} | whole
         (folder / "config_sentence_transformers.json").write_text(json.dumps(whole))
+        (folder / "modules.json").write_text("[]")
     if expected in ("", "regression", "multi_label_classification"):
         assert read_model(folder).problem_type == expected or "single_label_classification"
         return
@@ -180,7 +184,7 @@ def test_a_cross_encoders_activation_is_honoured(copied, config, whole, expected
     ],
 )
 def test_keys_that_may_change_something_are_refused(sentiment_folder, copied, changes, message):
-    folder = copied(sentiment_folder, **changes)
+    folder = copied(sentiment_folder, **changes, a_null=None)
     with pytest.raises(ExportError, match=message):
         read_model(folder)
     assert read_model(folder, ignore=changes).labels
@@ -271,3 +275,21 @@ def test_aliases_are_those_of_transformers():
         found = transformers.CONFIG_MAPPING[model_type].attribute_map
         assert found == ALIASES.get(family, {}), model_type
     assert set(ALIASES) <= set(FAMILIES.values()) - set(ENCODERS) | {"distilbert"}
+
+
+@pytest.mark.parametrize(
+    ("activation", "expected"),
+    [(IDENTITY, [-0.493593, -0.51951, -1.223726]), (SIGMOID, [0.379048, 0.372967, 0.227281])],
+)
+def test_scores_are_those_of_a_cross_encoder(copied, tmp_path, activation, expected):
+    """As sentence-transformers 6.2.0 gave them, with CrossEncoder's predict."""
+    keys = {"problem_type": None, "sbert_ce_default_activation_function": activation}
+    folder = copied(MODELS / "tiny-similarity", **keys)
+    bundle = export(folder, tmp_path / "out", Settings(name="scores", **SMALL))
+    pairs = [
+        ("a dog", "the dog sleeps"),
+        ("it rains", "the sun is out on the street"),
+        ("no", "yes"),
+    ]
+    found = Runner(bundle, "fp32").read([bundle.encode(*pair) for pair in pairs])
+    np.testing.assert_allclose(np.ravel(found), expected, atol=1e-5)

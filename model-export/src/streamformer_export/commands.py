@@ -10,6 +10,7 @@ import typer
 from streamformer_export.answers import Aggregation
 from streamformer_export.bundle import refuse_existing
 from streamformer_export.command_line import (
+    IgnoreKey,
     Normalize,
     PoolingOption,
     command_line,
@@ -36,13 +37,6 @@ With = Annotated[
 AlignmentLayer = Annotated[
     int,
     typer.Option(help="Decoder layer that --with alignments looks at, from 0; -1 is the last."),
-]
-IgnoreKey = Annotated[
-    list[str] | None,
-    typer.Option(
-        help="Key of the model's configuration that is unknown and changes nothing, repeatable; "
-        "manifest and card list it."
-    ),
 ]
 Calibrate = Annotated[
     list[str] | None,

@@ -127,14 +127,15 @@ class Config:
         self._read.update(keys)
 
     def refuse_rest(self) -> None:
-        """Refuses keys that nobody took: they may change the computation."""
+        """Refuses keys that nobody took: they may change the computation. A null says nothing."""
         needed = sorted(self.user.names & self._needed - self._values.keys())
         if needed:
             raise ExportError(
                 f"--ignore-key {needed[0]}: {self.name} needs this key, since it changes what the "
                 "model computes. Leave the option out."
             )
-        unknown = sorted(set(self._values) - self._read - self._kept)
+        said = {key for key, value in self._values.items() if value is not None}
+        unknown = sorted(said - self._read - self._kept)
         if not unknown:
             return
         for key in unknown:

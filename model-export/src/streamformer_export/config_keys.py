@@ -116,6 +116,7 @@ _KEPT: dict[str, dict[str, tuple[str, ...]]] = {
             "eos_token_id",
             "max_time",
             "prefix",
+            "task_specific_params",
         ),
         "It ties the head of a language model, which no task has.": ("tie_word_embeddings",),
         "transformers' class does not read it.": ("embedding_size",),
@@ -184,7 +185,7 @@ _KEPT: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "config_sentence_transformers.json": {
         KERNELS: ("keep_in_fp32_modules",),
-        NAMES: ("__version__", "model_type"),
+        NAMES: ("__version__", "model_type", "requirements"),
         "What a caller may ask for, and how a caller compares embeddings.": (
             "prompts",
             "similarity_fn_name",

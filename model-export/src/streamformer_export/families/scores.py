@@ -56,11 +56,13 @@ def read_problem_type(folder: Path, config: Config, labels: int) -> str:
 
 def _activation(folder: Path, config: Config) -> tuple[str, str, str | None]:
     """Where sentence-transformers' activation is, its key, and its class; None where it has none"""
-    file = "config_sentence_transformers.json"
+    file, newest = "config_sentence_transformers.json", None
     whole = read_beside(folder, config.user, file)
-    whole.require("default_prompt_name", None)
-    newest = whole.hint("activation_fn")
-    whole.refuse_rest()
+    # As CrossEncoder does, which reads no other file of that name.
+    if (folder / "modules.json").is_file() and whole.hint("model_type") == "CrossEncoder":
+        whole.require("default_prompt_name", None)
+        newest = whole.hint("activation_fn")
+        whole.refuse_rest()
     parts = config.beside(config.hint("sentence_transformers") or {}, "sentence_transformers")
     newer, older = parts.hint("activation_fn"), config.hint("sbert_ce_default_activation_function")
     parts.refuse_rest()
