@@ -108,15 +108,16 @@ class EncoderBuilder:
 
     def _positions(self, g: Graph, name: str, rows: np.ndarray, ids: str) -> str:
         """The positions of tokens (batch, sequence): (batch or 1, sequence, width)."""
-        table, unplaced = g.weight(name, rows), self.encoder.unplaced_id
+        unplaced = self.encoder.unplaced_id
         if unplaced is None:
-            return g.op("Slice", table, g.ints(0), g.op("Shape", ids, start=1, end=2), g.ints(0))
+            length = g.op("Shape", ids, start=1, end=2)
+            return g.op("Slice", g.weight(name, rows), g.ints(0), length, g.ints(0))
         # As transformers counts: the tokens that are not `unplaced`, up to each of them.
         counted = g.op("Cast", g.op("Equal", ids, g.int(unplaced)), to=INT64)
         counted = g.op("Sub", g.int(1), counted)
         number = g.op("Mul", g.op("CumSum", counted, g.int(1)), counted)
         before = g.int(self.encoder.skipped_positions - 1)
-        return g.op("Gather", table, g.op("Add", number, before))
+        return g.op("Gather", g.weight(name, rows), g.op("Add", number, before))
 
     def _layer(
         self, g: Graph, index: int, layer: Layer, x: str, key_mask: str, *, only_first: bool
