@@ -231,8 +231,8 @@ def test_licence_of_the_package_is_not_the_models(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (("dec-cell: ssru", "dec-cell: gru"), "dec-cell is supported as 'ssru'"),
-        (("type: transformer", "type: s2s"), "type is supported as 'transformer'"),
+        (("dec-cell: ssru", "dec-cell: gru"), "dec-cell is 'gru'. Supported: 'ssru'"),
+        (("type: transformer", "type: s2s"), "type is 's2s'. Supported: 'transformer'"),
         (("enc-type", "a-new-switch"), "a-new-switch='bidirectional'"),
     ],
 )

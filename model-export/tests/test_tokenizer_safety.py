@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from streamformer_export import golden, tokenizer
+from streamformer_export.config import read_json
 from streamformer_export.errors import ExportError
-from streamformer_export.weights import read_json
 
 LITERALS = ["[CLS]", "[SEP]", "[MASK]", "[PAD]", "[UNK]", "</s>", "<pad>", "<unk>"]
 

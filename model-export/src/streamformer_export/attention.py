@@ -70,6 +70,7 @@ class Told:
     # TAG, or TAG=TOKEN.
     language: str = ""
     target_language: str = ""
+    ignore_keys: tuple[str, ...] = ()
 
 
 def look(
@@ -88,7 +89,8 @@ def look(
                 "--target or one of those is set. Give the model folder, or leave it out."
             )
         return _look_at_bundle(Bundle.read(folder), text)
-    model, told = read_model(folder), told or Told()
+    told = told or Told()
+    model = read_model(folder, ignore=told.ignore_keys)
     special = tokenizer.control_tokens(folder)
     names = {id_: token for token, id_ in special.items()}
     words = _tokenizer(folder, model, told, special)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from streamformer_export.command_line import (
+    IgnoreKey,
     Normalize,
     PoolingOption,
     echo,
@@ -37,6 +38,7 @@ def attention(
     layer: Annotated[
         int | None, typer.Option(min=0, help="Only this layer, from 0; by default all.")
     ] = None,
+    ignore_key: IgnoreKey = None,
     output: Annotated[Path, typer.Option(help="The page to write.")] = Path("attention.html"),
     force: Annotated[bool, typer.Option("--force", help="Replace an earlier page.")] = False,
 ) -> None:
@@ -56,7 +58,7 @@ def attention(
                 f"An existing output is kept: {output} is there. "
                 "Give another --output, or --force to replace it."
             )
-        told = Told(template, language, target_language)
+        told = Told(template, language, target_language, tuple(ignore_key or ()))
         output.parent.mkdir(parents=True, exist_ok=True)
         html = page(folder.resolve().name, text, look(folder, text, target, told), layer)
         output.write_text(html, encoding="utf-8")

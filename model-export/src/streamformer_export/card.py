@@ -36,6 +36,8 @@ def write(manifest: dict[str, Any], made: str) -> str:
         lines.append(f"| problem type | {manifest['problem_type']} |")
     if manifest.get("aggregation"):
         lines.append(f"| tokens become entities by | {manifest['aggregation']} |")
+    if manifest.get("ignored_keys"):
+        lines.append(f"| ignored keys | {', '.join(manifest['ignored_keys'])} |")
     lines.append(f"| longest input | {manifest['limits']['max_tokens']} tokens; the rest is cut |")
     decoding = manifest.get("decoding")
     if decoding:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import ml_dtypes
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from streamformer_export import torch_file
+from streamformer_export.config import existing, read_json
 from streamformer_export.errors import ExportError
 
 # Floating-point numbers by their names in safetensors.
@@ -67,32 +68,6 @@ class Place(NamedTuple):
         flat = np.memmap(self.path, dtype, "r", self.offset, (reach,))
         steps = [dtype.itemsize * stride for stride in self.strides]
         return np.ascontiguousarray(np.lib.stride_tricks.as_strided(flat, self.shape, steps))
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """The JSON object in a file of a model folder; raises ExportError where there is none."""
-    try:
-        content = json.loads(existing(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ExportError(
-            f"{path.parent} has no {path.name}. Give a model folder that transformers' "
-            "save_pretrained wrote."
-        ) from None
-    except ValueError as error:
-        raise ExportError(f"{path} is not JSON ({error}). Restore the file.") from None
-    if not isinstance(content, dict):
-        raise ExportError(f"{path} is not a JSON object. Restore the file.")
-    return content
-
-
-def existing(path: Path) -> Path:
-    """The path itself; raises ExportError for a link to a file that does not exist."""
-    if path.is_symlink() and not path.exists():
-        raise ExportError(
-            f"{path} is a link to {path.readlink()}, which does not exist. "
-            "Restore that file, or copy the model again without links."
-        )
-    return path
 
 
 def find(folder: Path) -> dict[str, Place]:

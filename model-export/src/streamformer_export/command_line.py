@@ -26,6 +26,14 @@ Normalize = Annotated[
     bool | None, typer.Option(help="Scale embeddings to length 1; by default as modules.json says.")
 ]
 
+IgnoreKey = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Key of the model's configuration that is unknown and changes nothing, repeatable; "
+        "manifest and card list it."
+    ),
+]
+
 
 def command_line() -> str:
     """The command line for a card, without the folders of this machine."""

@@ -10,6 +10,7 @@ import typer
 from streamformer_export.answers import Aggregation
 from streamformer_export.bundle import bundle_name, refuse_existing
 from streamformer_export.command_line import (
+    IgnoreKey,
     Normalize,
     PoolingOption,
     command_line,
@@ -157,6 +158,7 @@ def export(
         typer.Option(help="Who answers the golden texts; auto: transformers where installed."),
     ] = Answers.AUTO,
     distance: Distance = None,
+    ignore_key: IgnoreKey = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an earlier bundle.")] = False,
 ) -> None:
     """Turn a fine-tuned model into a bundle: config.json and safetensors become ONNX graphs."""
@@ -198,6 +200,7 @@ def export(
             aggregation=aggregation,
             answers=answers,
             distance=distance,
+            ignore_keys=tuple(ignore_key or ()),
         )
         bundle = run(found.folder, out, settings, force=force)
         for file in sorted(bundle.folder.iterdir()):
@@ -241,6 +244,7 @@ def marian_student(
         Path | None, typer.Option(help="Golden texts, one per line; by default a list in English.")
     ] = None,
     distance: Distance = None,
+    ignore_key: IgnoreKey = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an earlier bundle.")] = False,
 ) -> None:
     """Turn a Marian student (SSRU decoder, as Firefox and Bergamot run it) into a bundle.
@@ -290,6 +294,7 @@ def marian_student(
             held_out=held_out,
             golden_texts=golden_texts,
             distance=distance,
+            ignore_keys=tuple(ignore_key or ()),
         )
         bundle = run(student.folder, out, settings, force=force)
         for file in sorted(bundle.folder.iterdir()):

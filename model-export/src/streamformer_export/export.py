@@ -161,7 +161,14 @@ def _read(folder: Path, settings: Settings, content: dict[str, Any]) -> Model:
                 "Add --labels positive,negative and a --template."
             )
         direction = _direction(settings)
-        return read_model(folder, settings.pooling, settings.normalize, settings.task, direction)
+        return read_model(
+            folder,
+            settings.pooling,
+            settings.normalize,
+            settings.task,
+            direction,
+            settings.ignore_keys,
+        )
     if settings.task is not Task.TEXT_CLASSIFICATION or len(settings.labels) < 2:
         raise ExportError(
             "--labels are two or more, for --task text-classification by a model without a head: "
@@ -175,7 +182,7 @@ def _read(folder: Path, settings: Settings, content: dict[str, Any]) -> Model:
     words = tokenizer.load(content)
     template = settings.template or TEXT
     ids = {label: tokenizer.label_ids(words, label, template) for label in settings.labels}
-    return read_labels(folder, ids)
+    return read_labels(folder, ids, settings.ignore_keys)
 
 
 def _direction(settings: Settings) -> str | None:

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from streamformer_export.config import Config, read_json
 from streamformer_export.errors import ExportError
 from streamformer_export.graph.options import Option
 from streamformer_export.graph.search_state import Rules
-from streamformer_export.weights import Config, read_json
+
+GENERATION = "generation_config.json"
 
 # Settings that change what is generated and that the graph does not have, with their neutral
 # values.
@@ -42,22 +44,6 @@ SAMPLING_NEUTRAL: dict[str, tuple[Any, ...]] = {
 }
 # What transformers takes where a model samples and does not say.
 TOP_K = 50
-
-# Settings of how `generate` works and of what it returns.
-IGNORED = (
-    "_from_model_config",
-    "bos_token_id",
-    "cache_implementation",
-    "max_time",
-    "num_return_sequences",
-    "output_attentions",
-    "output_hidden_states",
-    "output_logits",
-    "output_scores",
-    "return_dict_in_generate",
-    "transformers_version",
-    "use_cache",
-)
 
 # What a config.json without generation_config.json may say.
 KEYS = (
@@ -151,18 +137,18 @@ def read_generation(
     in transformers' pipelines; `direction` as in `task_params`. A `prompted` model has no encoder
     and goes on with what it read. Raises ExportError for a setting that the graph does not have.
     """
-    path = folder / "generation_config.json"
+    path = folder / GENERATION
     values = {key: config.take(key, None) for key in KEYS}
     found = read_json(path) if path.is_file() else values
     for_task = task_params(config.take("task_specific_params", None), task, direction)
     prefix = for_task.pop("prefix", None) or config.take("prefix", None) or ""
-    source = Config(
+    source = config.beside(
         {k: v for k, v in (found | for_task).items() if v is not None},
         path.name if path.is_file() else "config.json",
+        path.name,
     )
     for key, neutral in NEUTRAL.items():
         source.require(key, *neutral)
-    source.ignore(IGNORED)
 
     end = _one(source, "eos_token_id")
     if end is None:

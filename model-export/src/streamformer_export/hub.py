@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from streamformer_export.config import read_json
 from streamformer_export.errors import ExportError
 from streamformer_export.pack import KEPT
-from streamformer_export.weights import read_json
 
 # ORG/MODEL; what begins with a dot or a slash, or is there, is a folder.
 ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")

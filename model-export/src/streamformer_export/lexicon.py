@@ -14,11 +14,11 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from streamformer_export import tokenizer
+from streamformer_export.config import read_json
 from streamformer_export.errors import ExportError
 from streamformer_export.native_marian import Shortlist, find_model
 from streamformer_export.outputs import obstacle
 from streamformer_export.training.data import read_lines, read_pairs, sentence_key
-from streamformer_export.weights import read_json
 
 # Later ones move little probability.
 ITERATIONS = 5

@@ -72,6 +72,8 @@ def draft_manifest(
         manifest["problem_type"] = model.problem_type
     if model.task is Task.TOKEN_CLASSIFICATION:
         manifest["aggregation"] = str(settings.aggregation)
+    if settings.ignore_keys:
+        manifest["ignored_keys"] = sorted(set(settings.ignore_keys))
     return manifest
 
 

@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from streamformer_export.config import Config, IgnoredKeys
+from streamformer_export.config_keys import ignored
 from streamformer_export.errors import ExportError
-from streamformer_export.weights import Config
 
 MODEL_VERSION = 1
 CONFIG = "special:model.yml"
@@ -67,7 +68,7 @@ class NativeWeights:
     is an embedding; it is widened here. A single row (1, n) becomes a vector (n).
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, user: IgnoredKeys | None = None) -> None:
         self.path = path
         self._items = _read_items(path)
         if CONFIG not in self._items:
@@ -76,7 +77,8 @@ class NativeWeights:
                 "Give a model that Marian saved."
             )
         text = bytes(self._items[CONFIG].data).rstrip(b"\0").decode()
-        self.config = Config(read_yaml(text), CONFIG)
+        kept = ignored("marian-student")
+        self.config = Config(read_yaml(text), CONFIG, kept=kept, user=user)
         self._read = {CONFIG}
 
     def __contains__(self, name: str) -> bool:

@@ -14,6 +14,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from streamformer_export.config import read_json
 from streamformer_export.errors import ExportError
 from streamformer_export.sentencepiece_model import (
     Kind,
@@ -21,7 +22,6 @@ from streamformer_export.sentencepiece_model import (
     framed,
     tokenizer_json,
 )
-from streamformer_export.weights import read_json
 
 FAIRSEQ_MODEL = "sentencepiece.bpe.model"
 MODEL = "spiece.model"

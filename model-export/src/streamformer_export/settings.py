@@ -41,6 +41,8 @@ class Settings:
     languages: tuple[str, ...] = ()
     target_languages: tuple[str, ...] = ()
     task: Task | None = None
+    # Keys of the folder's files that change nothing, as the user says.
+    ignore_keys: tuple[str, ...] = ()
     template: str = ""
     # Words that a model without a head scores behind its texts.
     labels: tuple[str, ...] = ()

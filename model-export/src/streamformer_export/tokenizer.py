@@ -10,6 +10,7 @@ from typing import Any
 from tokenizers import Encoding, Tokenizer
 
 from streamformer_export import native_marian, sentencepiece_folder
+from streamformer_export.config import read_json
 from streamformer_export.errors import ExportError
 from streamformer_export.sentencepiece_model import (
     SPELLED,
@@ -17,7 +18,6 @@ from streamformer_export.sentencepiece_model import (
     decoder_json,
     tokenizer_json,
 )
-from streamformer_export.weights import read_json
 
 # OPUS-MT's models of source and target, and the ids of their pieces.
 PAIR = ("source.spm", "target.spm")
@@ -90,6 +90,24 @@ def _is_pair(folder: Path) -> bool:
     """Whether a folder has OPUS-MT's SentencePiece models and no tokenizer.json."""
     files = (*PAIR, PAIR_VOCABULARY)
     return not (folder / "tokenizer.json").is_file() and all((folder / f).is_file() for f in files)
+
+
+def may_write(folder: Path, token_id: int) -> bool:
+    """Whether the ids of a text may have this one, which then is no padding.
+
+    False for a folder without a tokenizer, which is not exported.
+    """
+    try:
+        tokenizer = reference(folder)
+    except ExportError:
+        return False
+    if tokenizer.id_to_token(token_id) is None:
+        return False
+    added = tokenizer.get_added_tokens_decoder().get(token_id)
+    if added is None or not added.special:
+        return True
+    unknown = _unknown_id(json.loads(tokenizer.to_str())["model"], tokenizer)
+    return token_id == unknown or token_id in tokenizer.encode("", "").ids
 
 
 def control_tokens(folder: Path) -> dict[str, int]:

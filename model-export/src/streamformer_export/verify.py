@@ -9,6 +9,7 @@ from pathlib import Path
 
 from streamformer_export import golden, reference, schema, tokenizer
 from streamformer_export.bundle import Bundle, Runner
+from streamformer_export.config import IgnoredKeys
 from streamformer_export.errors import ExportError
 from streamformer_export.families import Task
 from streamformer_export.families.pooling import read_pooling
@@ -18,6 +19,10 @@ from streamformer_export.settings import Variant
 
 # Float sums may round differently in another shape; a probability may move by this much.
 ROUNDING = 1e-4
+# In int8 a rounding may move an activation by a whole step. Padding does not change how values are
+# rounded where the processor has AVX-512; elsewhere ONNX Runtime's softmax adds what is left of a
+# vector in another order, and the last bit of an attention depends on the longest row.
+STEP = 0.02
 # The same in float16, whose steps are 2^13 times as wide as float32's.
 HALF_ROUNDING = 1e-2
 LOGIT_BOUND = 1e-4
@@ -76,7 +81,8 @@ def verify(
     if against is not None:
         how = None
         if manifest["task"] == Task.FEATURE_EXTRACTION:
-            how = read_pooling(against, pooling, normalize)
+            ignored = IgnoredKeys(manifest.get("ignored_keys", ()))
+            how = read_pooling(against, pooling, normalize, ignored)
         yield from _against(bundle, against, threads, how)
 
 
@@ -141,7 +147,16 @@ def _independence(bundle: Bundle, runner: Runner, variant: str) -> Check:
         figure += f"; not promised: neighbours change {seen.share:.1%} of the texts"
         return Check(name, True, figure)
     bound = HALF_ROUNDING if variant == Variant.FP16 else ROUNDING
+    if variant == Variant.INT8 and not _has_avx512():
+        bound = STEP
+        figure += f" (at most {STEP} without AVX-512)"
     return Check(name, not seen.changed_answers and seen.apart <= bound, figure)
+
+
+def _has_avx512() -> bool:
+    """Whether the processor has it, as far as Linux tells."""
+    described = Path("/proc/cpuinfo")
+    return described.is_file() and "avx512f" in described.read_text(encoding="utf-8").split()
 
 
 def _against(

@@ -1,81 +1,18 @@
-"""Reads config.json and weights with numpy; whatever nobody asked for is an error."""
+"""Reads a model's tensors with numpy; a tensor that nobody asked for is an error."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
 from streamformer_export import checkpoint
 from streamformer_export.checkpoint import FLOATS, Place
-from streamformer_export.checkpoint import read_json as read_json
 from streamformer_export.errors import ExportError
-
-_MISSING = object()
-
-# Keys of any config.json that do not change what inference computes.
-COMMON_KEYS = (
-    "_attn_implementation_autoset",
-    "_name_or_path",
-    "_num_labels",
-    "chunk_size_feed_forward",
-    "dtype",
-    "finetuning_task",
-    "gradient_checkpointing",
-    "output_attentions",
-    "output_hidden_states",
-    "return_dict",
-    "torch_dtype",
-    "transformers_version",
-    "use_cache",
-)
-
-
-class Config:
-    """A JSON configuration that knows which of its keys were read."""
-
-    def __init__(self, values: dict[str, Any], name: str) -> None:
-        self._values = values
-        self._name = name
-        self._read: set[str] = set()
-
-    def take(self, key: str, default: Any = _MISSING) -> Any:
-        """The value of `key`; transformers leaves keys out that have the default."""
-        self._read.add(key)
-        if key in self._values:
-            return self._values[key]
-        if default is _MISSING:
-            raise ExportError(f"{self._name} has {key!r}: it is missing. Restore the file.")
-        return default
-
-    def require(self, key: str, *supported: Any) -> None:
-        """Refuses a value of `key` that is none of `supported`; the key may be missing."""
-        value = self.take(key, supported[0])
-        if value not in supported:
-            choices = ", ".join(repr(choice) for choice in supported)
-            raise ExportError(
-                f"{self._name}: {key} is supported as {choices}: it is {value!r}. "
-                "Export a model without it."
-            )
-
-    def ignore(self, keys: Iterable[str]) -> None:
-        """Keys that do not change what inference computes."""
-        self._read.update(keys)
-
-    def refuse_rest(self) -> None:
-        """Refuses keys that nobody took: they may change the computation."""
-        unknown = sorted(set(self._values) - self._read)
-        if unknown:
-            values = ", ".join(f"{key}={self._values[key]!r}" for key in unknown)
-            raise ExportError(
-                f"{self._name}: every key must be understood, since it may change the computation: "
-                f"{values} is not. Known keys: {', '.join(sorted(self._read))}."
-            )
 
 
 class Weights:
@@ -145,6 +82,10 @@ class Weights:
                 f"{name} is missing in the weights. Check that config.json belongs to them."
             )
         return self._where[name]
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """The shape of a tensor that is there."""
+        return self._place(name).shape
 
     def linear(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Weight (in, out) and bias (out) of a linear layer."""

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from streamformer_export import native_marian
+from streamformer_export.config import Config, IgnoredKeys, read_json
+from streamformer_export.config_keys import ALIASES, REFUSED, ignored
 from streamformer_export.errors import ExportError
-from streamformer_export.generation import Defaults
+from streamformer_export.generation import KEYS, Defaults
 from streamformer_export.graph.builder import Graph
 from streamformer_export.graph.heads import Pooling, PoolingMode
 from streamformer_export.graph.search_state import Rules
 from streamformer_export.quantize import Range, Scheme
-from streamformer_export.weights import read_json
 
 # model_type of config.json → the module that reads such a folder.
 ENCODERS = {
@@ -96,6 +98,7 @@ def read_model(
     normalize: bool | None = None,
     task: Task | None = None,
     direction: str | None = None,
+    ignore: Iterable[str] = (),
 ) -> Model:
     """Reads a Hugging Face folder, or a Marian student's; raises ExportError for what is not
     supported.
@@ -103,15 +106,62 @@ def read_model(
     `pooling` and `normalize` say how an encoder without a head embeds; by default the folder does.
     `task` is one of the family's tasks, where its configuration leaves several open. `direction`
     names the languages of a translation where settings of their own may be there, as en_to_de.
+    `ignore` are keys of the folder's files that the caller takes for harmless.
     """
-    if native_marian.find_model(folder):
-        return import_module(f"{__name__}.marian_student").read(folder)
-    model_type = read_json(folder / "config.json").get("model_type")
+    user = IgnoredKeys(ignore)
+    model = _read_model(folder, pooling, normalize, task, direction, user)
+    user.refuse_absent()
+    return model
+
+
+def read_config(folder: Path, user: IgnoredKeys) -> Config:
+    """A folder's config.json; raises ExportError where no family reads such a folder."""
+    values = read_json(folder / "config.json")
+    model_type = values.get("model_type")
     if model_type not in FAMILIES:
         raise ExportError(
             f"A model's family is one of {', '.join(FAMILIES)}: model_type is {model_type!r}. "
             "Add the family (README.md says how) or export another model."
         )
+    if (folder / "adapter_config.json").is_file():
+        raise ExportError(
+            f"{folder} has an adapter (adapter_config.json), which transformers adds to the "
+            "weights. Merge it into them (merge_and_unload of peft) and save the model again."
+        )
+    family, encodes = FAMILIES[model_type], model_type in ENCODERS
+    scopes = ("any", "encoder" if encodes else "generator", family, "generation_config.json")
+    kept = ignored(*scopes).keys() | (KEYS if encodes else ())
+    config = Config(values, "config.json", kept=kept, aliases=ALIASES.get(family), user=user)
+    # Each would make another computation of any model.
+    config.require("add_cross_attention", False, None)
+    config.require("pruned_heads", {}, None)
+    config.require("tie_encoder_decoder", False, None)
+    quantized = config.hint("quantization_config")
+    if quantized and not _is_plain(quantized):
+        raise ExportError(f"config.json: quantization_config {REFUSED['quantization_config']}")
+    return config
+
+
+def _is_plain(quantized: Mapping[str, Any]) -> bool:
+    """Whether a quantization_config is bitsandbytes' with everything turned off."""
+    method = quantized.get("quant_method", "bitsandbytes")
+    return method == "bitsandbytes" and not (
+        quantized.get("load_in_8bit") or quantized.get("load_in_4bit")
+    )
+
+
+def _read_model(
+    folder: Path,
+    pooling: PoolingMode | None,
+    normalize: bool | None,
+    task: Task | None,
+    direction: str | None,
+    user: IgnoredKeys,
+) -> Model:
+    if native_marian.find_model(folder):
+        return import_module(f"{__name__}.marian_student").read(folder, user)
+    config = read_config(folder, user)
+    model_type = config.take("model_type")
     module = import_module(f"{__name__}.{FAMILIES[model_type]}")
     tasks = getattr(module, "TASKS", ())
     if task and task not in tasks:
@@ -120,10 +170,10 @@ def read_model(
             f"{task}. Leave it out or choose another."
         )
     if model_type in ENCODERS:
-        return module.read(folder, pooling, normalize)
+        return module.read(folder, config, pooling, normalize)
     if direction is not None and FAMILIES[model_type] == "t5":
-        return module.read(folder, task or Task.TRANSLATION, direction)
-    return module.read(folder, task) if task else module.read(folder)
+        return module.read(folder, config, task or Task.TRANSLATION, direction)
+    return module.read(folder, config, task) if task else module.read(folder, config)
 
 
 def has_heads(folder: Path) -> bool:

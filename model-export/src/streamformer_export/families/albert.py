@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from streamformer_export.config import Config
 from streamformer_export.families import Model
-from streamformer_export.families.heads import Names, read_model, require_encoder
+from streamformer_export.families.heads import Names, read_model, read_sizes, require_encoder
 from streamformer_export.graph.encoder import Encoder, Layer
 from streamformer_export.graph.heads import Classifier, PoolingMode
 from streamformer_export.graph.layers import ACTIVATIONS
-from streamformer_export.weights import Config, read_json
 
 NAMES = Names(
     classes="Albert",
@@ -19,16 +19,27 @@ NAMES = Names(
 )
 
 
-def read(folder: Path, pooling: PoolingMode | None = None, normalize: bool | None = None) -> Model:
-    config = Config(read_json(folder / "config.json"), "config.json")
+def read(
+    folder: Path,
+    config: Config,
+    pooling: PoolingMode | None = None,
+    normalize: bool | None = None,
+) -> Model:
     require_encoder(config)
     config.require("hidden_act", "gelu_new", *ACTIVATIONS)
-    config.ignore(("classifier_dropout_prob",))
+    sizes = read_sizes(
+        config,
+        embedding=128,
+        vocab_size=30000,
+        hidden_size=4096,
+        intermediate_size=16384,
+        num_attention_heads=64,
+    )
     # Of the code before transformers', at the values that make no difference.
-    config.require("down_scale_factor", 1)
-    config.require("gap_size", 0)
-    config.require("net_structure_type", 0)
-    config.require("num_memory_blocks", 0)
+    config.unread("down_scale_factor", 1)
+    config.unread("gap_size", 0)
+    config.unread("net_structure_type", 0)
+    config.unread("num_memory_blocks", 0)
     count = config.take("num_hidden_layers", 12)
     groups = config.take("num_hidden_groups", 1)
     inner = config.take("inner_group_num", 1)
@@ -38,7 +49,7 @@ def read(folder: Path, pooling: PoolingMode | None = None, normalize: bool | Non
             for i in range(count)
             for k in range(inner)
         ),
-        heads=config.take("num_attention_heads", 64),
+        heads=sizes.heads[1],
         activation=config.take("hidden_act", "gelu_new"),
         epsilon=config.take("layer_norm_eps", 1e-12),
         projection="encoder.embedding_hidden_mapping_in",
@@ -47,8 +58,9 @@ def read(folder: Path, pooling: PoolingMode | None = None, normalize: bool | Non
         folder,
         config,
         NAMES,
+        sizes,
         encoder,
-        positions=config.take("max_position_embeddings", 512),
+        positions=sizes.positions[1],
         padding_id=config.take("pad_token_id", 0),
         pooling=pooling,
         normalize=normalize,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from streamformer_export.config import Config
 from streamformer_export.families import Model
-from streamformer_export.families.heads import Names, read_model, require_encoder
+from streamformer_export.families.heads import Names, read_model, read_sizes, require_encoder
 from streamformer_export.graph.encoder import Encoder, bert_layers
 from streamformer_export.graph.heads import Classifier, PoolingMode
 from streamformer_export.graph.layers import ACTIVATIONS
-from streamformer_export.weights import Config, read_json
 
 NAMES = Names(
     classes="Bert",
@@ -18,16 +18,18 @@ NAMES = Names(
 )
 
 
-def read(folder: Path, pooling: PoolingMode | None = None, normalize: bool | None = None) -> Model:
-    config = Config(read_json(folder / "config.json"), "config.json")
+def read(
+    folder: Path,
+    config: Config,
+    pooling: PoolingMode | None = None,
+    normalize: bool | None = None,
+) -> Model:
     require_encoder(config)
-    # Words of the first release, about a pooler that transformers has not.
-    config.ignore(("directionality", "pooler_fc_size", "pooler_num_attention_heads"))
-    config.ignore(("pooler_num_fc_layers", "pooler_size_per_head", "pooler_type"))
     config.require("hidden_act", "gelu", *ACTIVATIONS)
+    sizes = read_sizes(config)
     encoder = Encoder(
         layers=bert_layers(config.take("num_hidden_layers", 12)),
-        heads=config.take("num_attention_heads", 12),
+        heads=sizes.heads[1],
         activation=config.take("hidden_act", "gelu"),
         epsilon=config.take("layer_norm_eps", 1e-12),
     )
@@ -35,8 +37,9 @@ def read(folder: Path, pooling: PoolingMode | None = None, normalize: bool | Non
         folder,
         config,
         NAMES,
+        sizes,
         encoder,
-        positions=config.take("max_position_embeddings", 512),
+        positions=sizes.positions[1],
         padding_id=config.take("pad_token_id", 0),
         pooling=pooling,
         normalize=normalize,

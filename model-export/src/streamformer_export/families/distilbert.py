@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from streamformer_export.config import Config
 from streamformer_export.families import Model
-from streamformer_export.families.heads import Names, read_model, require_encoder
+from streamformer_export.families.heads import Names, Sizes, read_model, require_encoder
 from streamformer_export.graph.encoder import Encoder, Layer
 from streamformer_export.graph.heads import Classifier, PoolingMode
 from streamformer_export.graph.layers import ACTIVATIONS
-from streamformer_export.weights import Config, read_json
 
 NAMES = Names(
     classes="DistilBert",
@@ -20,16 +20,29 @@ NAMES = Names(
 EPSILON = 1e-12
 
 
-def read(folder: Path, pooling: PoolingMode | None = None, normalize: bool | None = None) -> Model:
-    config = Config(read_json(folder / "config.json"), "config.json")
+def read(
+    folder: Path,
+    config: Config,
+    pooling: PoolingMode | None = None,
+    normalize: bool | None = None,
+) -> Model:
     require_encoder(config)
     config.require("activation", "gelu", *ACTIVATIONS)
-    # The table of positions is stored, sinusoidal or not.
-    config.ignore(("sinusoidal_pos_embds", "dim", "hidden_dim"))
-    config.ignore(("attention_dropout", "dropout", "qa_dropout", "seq_classif_dropout"))
+    width = "dim", config.take("dim", 768)
+    positions = "max_position_embeddings", config.take("max_position_embeddings", 512)
+    sizes = Sizes(
+        vocabulary=("vocab_size", config.take("vocab_size", 30522)),
+        width=width,
+        inner=("hidden_dim", config.take("hidden_dim", 4 * 768)),
+        heads=("n_heads", config.take("n_heads", 12)),
+        positions=positions,
+        # It has no token types.
+        types=("", 0),
+        embedding=width,
+    )
     encoder = Encoder(
         layers=tuple(_layer(f"transformer.layer.{i}") for i in range(config.take("n_layers", 6))),
-        heads=config.take("n_heads", 12),
+        heads=sizes.heads[1],
         activation=config.take("activation", "gelu"),
         epsilon=EPSILON,
     )
@@ -37,8 +50,9 @@ def read(folder: Path, pooling: PoolingMode | None = None, normalize: bool | Non
         folder,
         config,
         NAMES,
+        sizes,
         encoder,
-        positions=config.take("max_position_embeddings", 512),
+        positions=positions[1],
         padding_id=config.take("pad_token_id", 0),
         pooling=pooling,
         normalize=normalize,

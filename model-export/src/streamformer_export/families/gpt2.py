@@ -6,13 +6,13 @@ step of the search has the weights a second time: docs/graphs.md says why.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from streamformer_export.errors import ExportError
-from streamformer_export.families import Model, Task
+from streamformer_export.config import Config, IgnoredKeys
+from streamformer_export.families import Model, Task, read_config
 from streamformer_export.families.seq2seq import (
     Attention,
     FeedForward,
@@ -22,6 +22,7 @@ from streamformer_export.families.seq2seq import (
     Stream,
     causal,
 )
+from streamformer_export.families.sizes import check_shape, head_width
 from streamformer_export.generation import Defaults, input_padding, read_generation
 from streamformer_export.graph import decode
 from streamformer_export.graph.builder import FLOAT, INT64, Graph
@@ -29,26 +30,7 @@ from streamformer_export.graph.layers import ACTIVATIONS, HIDDEN, attention
 from streamformer_export.graph.options import NO_OPTIONS, Options, decoding_inputs
 from streamformer_export.graph.search_state import Prompt, Rules
 from streamformer_export.quantize import Linear, Scheme
-from streamformer_export.weights import COMMON_KEYS, Config, Weights, read_json
-
-IGNORED_KEYS = (
-    *COMMON_KEYS,
-    "attn_pdrop",
-    "bos_token_id",
-    "embd_pdrop",
-    "initializer_range",
-    "n_ctx",
-    "resid_pdrop",
-    # The same numbers in float32.
-    "reorder_and_upcast_attn",
-    "summary_activation",
-    "summary_first_dropout",
-    "summary_proj_to_labels",
-    "summary_type",
-    "summary_use_proj",
-    # Told by the shapes of the tensors.
-    "n_inner",
-)
+from streamformer_export.weights import Weights
 
 # A row's sums round as the places of their summands have it. So prompts are read, and their caches
 # kept, with padding up to a multiple of these: generated tokens stand where they stand alone.
@@ -58,8 +40,8 @@ KEPT_TOGETHER = 64
 TASKS = (Task.TEXT_GENERATION, Task.TEXT_CLASSIFICATION)
 
 
-def read(folder: Path, task: Task = Task.TEXT_GENERATION) -> Model:
-    _, graphs, max_positions, (rules, defaults) = _read(folder, task)
+def read(folder: Path, config: Config, task: Task = Task.TEXT_GENERATION) -> Model:
+    _, graphs, max_positions, (rules, defaults) = _read(folder, config, task)
     return Model(
         family="gpt2",
         task=task,
@@ -72,10 +54,16 @@ def read(folder: Path, task: Task = Task.TEXT_GENERATION) -> Model:
     )
 
 
-def read_labels(folder: Path, labels: Mapping[str, Sequence[int]]) -> Model:
-    """A classifier: the score of a label is how likely its tokens are to follow the text."""
-    task = Task.TEXT_CLASSIFICATION
-    _, graphs, max_positions, (rules, _) = _read(folder, task)
+def read_labels(
+    folder: Path, labels: Mapping[str, Sequence[int]], ignore: Iterable[str] = ()
+) -> Model:
+    """A classifier: the score of a label is how likely its tokens are to follow the text.
+
+    `ignore` as in families.read_model.
+    """
+    task, user = Task.TEXT_CLASSIFICATION, IgnoredKeys(ignore)
+    _, graphs, max_positions, (rules, _) = _read(folder, read_config(folder, user), task)
+    user.refuse_absent()
     longest = max(map(len, labels.values()))
     return Model(
         family="gpt2",
@@ -90,20 +78,15 @@ def read_labels(folder: Path, labels: Mapping[str, Sequence[int]]) -> Model:
 
 
 def _read(
-    folder: Path, task: Task
+    folder: Path, config: Config, task: Task
 ) -> tuple[Shape, Callable[[Scheme], CausalDecoder], int, tuple[Rules, Defaults]]:
-    config = Config(read_json(folder / "config.json"), "config.json")
     config.require("model_type", "gpt2")
     config.require("architectures", ["GPT2LMHeadModel"])
     config.require("is_encoder_decoder", False)
-    config.require("add_cross_attention", False)
     config.require("activation_function", "gelu_new", *ACTIVATIONS)
     width, heads = config.take("n_embd", 768), config.take("n_head", 12)
-    if width % heads:
-        raise ExportError(
-            f"Every head has the same width: n_embd {width} is no multiple of n_head {heads}. "
-            "Restore config.json."
-        )
+    head_dim = head_width(("n_embd", width), ("n_head", heads))
+    inner = config.take("n_inner", None) or 4 * width
     weights = Weights(folder)
     # OpenAI's own checkpoints are without the name of the model's body.
     body = "transformer." if any(name.startswith("transformer.") for name in weights) else ""
@@ -120,7 +103,7 @@ def _read(
     stack = Stack(
         layers=config.take("n_layer", 12),
         heads=heads,
-        head_dim=width // heads,
+        head_dim=head_dim,
         embedding=f"{body}wte",
         attention=Attention(f"{layer}.attn", f"{layer}.ln_1", ("c_attn",), "c_proj"),
         feed_forward=FeedForward((f"{layer}.mlp.c_fc",), f"{layer}.mlp.c_proj", f"{layer}.ln_2"),
@@ -131,8 +114,12 @@ def _read(
     deeper_softer = config.take("scale_attn_by_inverse_layer_idx", False)
     positions = config.take("n_positions", 1024)
     generation = read_generation(folder, config, shape.vocabulary, task, prompted=True)
-    config.ignore(IGNORED_KEYS)
     config.refuse_rest()
+    check_shape(weights, f"{body}wte.weight", ("vocab_size", shape.vocabulary), ("n_embd", width))
+    check_shape(weights, f"{body}wpe.weight", ("n_positions", positions), ("n_embd", width))
+    for i in range(stack.layers):
+        name = stack.feed_forward.inner[0].format(i=i)
+        check_shape(weights, f"{name}.weight", ("n_embd", width), ("n_inner", inner))
     # Masks, which older checkpoints have.
     for i in range(stack.layers):
         weights.ignore(f"{layer}.attn.bias".format(i=i), f"{layer}.attn.masked_bias".format(i=i))

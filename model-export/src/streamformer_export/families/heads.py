@@ -6,15 +6,18 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from streamformer_export.config import Config
 from streamformer_export.errors import ExportError
 from streamformer_export.families import Model, Task
 from streamformer_export.families.pooling import read_pooling
+from streamformer_export.families.scores import read_problem_type
+from streamformer_export.families.sizes import check_shape, head_width
 from streamformer_export.graph import heads
 from streamformer_export.graph.builder import Graph
 from streamformer_export.graph.encoder import Encoder, EncoderBuilder
 from streamformer_export.graph.heads import Classifier, PoolingMode
 from streamformer_export.quantize import Scheme
-from streamformer_export.weights import COMMON_KEYS, Config, Weights
+from streamformer_export.weights import Weights
 
 # What follows the family's name in the class of `architectures`.
 TASKS = {
@@ -23,25 +26,6 @@ TASKS = {
     "ForQuestionAnswering": Task.QUESTION_ANSWERING,
     "Model": Task.FEATURE_EXTRACTION,
 }
-PROBLEM_TYPES = ("single_label_classification", "multi_label_classification", "regression")
-
-# Keys of every encoder that only training looks at, or nobody any more.
-IGNORED_KEYS = (
-    *COMMON_KEYS,
-    "language",
-    "name",
-    "output_past",
-    "tie_weights_",
-    "bos_token_id",
-    "classifier_dropout",
-    "eos_token_id",
-    "hidden_dropout_prob",
-    "initializer_range",
-    "attention_probs_dropout_prob",
-    "tie_word_embeddings",
-)
-# Sizes that the shapes of the tensors tell.
-SIZES = ("embedding_size", "hidden_size", "intermediate_size", "type_vocab_size", "vocab_size")
 
 
 @dataclass(frozen=True)
@@ -55,19 +39,63 @@ class Names:
     pooler: str = "pooler.dense"
 
 
+@dataclass(frozen=True)
+class Sizes:
+    """The sizes of an encoder, each its key in config.json and its value."""
+
+    vocabulary: tuple[str, int]
+    width: tuple[str, int]
+    inner: tuple[str, int]
+    heads: tuple[str, int]
+    positions: tuple[str, int]
+    types: tuple[str, int]
+    # The width of the embeddings.
+    embedding: tuple[str, int]
+
+    def check(self, weights: Weights, prefix: str, encoder: Encoder) -> None:
+        """Refuses sizes that contradict each other or the weights."""
+        head_width(self.width, self.heads)
+        table = f"{prefix}embeddings.{{}}_embeddings.weight".format
+        check_shape(weights, table("word"), self.vocabulary, self.embedding)
+        check_shape(weights, table("position"), self.positions, self.embedding)
+        check_shape(weights, table("token_type"), self.types, self.embedding)
+        for layer in encoder.layers:
+            check_shape(weights, f"{prefix}{layer.query}.weight", self.width, self.width)
+            check_shape(weights, f"{prefix}{layer.intermediate}.weight", self.inner, self.width)
+
+
+def read_sizes(config: Config, *, embedding: int | None = None, **defaults: int) -> Sizes:
+    """The sizes by BERT's names, with the defaults of a family where they are not BERT's.
+
+    `embedding` is the default of embedding_size, which a family may have beside hidden_size.
+    """
+    values = {
+        "vocab_size": 30522,
+        "hidden_size": 768,
+        "intermediate_size": 3072,
+        "num_attention_heads": 12,
+        "max_position_embeddings": 512,
+        "type_vocab_size": 2,
+    }
+    sizes = [(key, config.take(key, value)) for key, value in (values | defaults).items()]
+    width = sizes[1]
+    if embedding is not None:
+        width = "embedding_size", config.take("embedding_size", embedding)
+    return Sizes(*sizes, width)
+
+
 def require_encoder(config: Config) -> None:
     """Refuses what would make another computation of an encoder."""
     config.require("position_embedding_type", "absolute")
     config.require("is_decoder", False)
-    config.require("add_cross_attention", False)
     config.require("is_encoder_decoder", False)
-    config.require("pruned_heads", {}, None)
 
 
 def read_model(
     folder: Path,
     config: Config,
     names: Names,
+    sizes: Sizes,
     encoder: Encoder,
     *,
     positions: int,
@@ -81,9 +109,10 @@ def read_model(
     """
     task = _task(config, names)
     labels = _labels(config, task)
-    problem = _problem_type(config, labels)
+    problem = ""
+    if task is Task.TEXT_CLASSIFICATION:
+        problem = read_problem_type(folder, config, len(labels))
     family = config.take("model_type")
-    config.ignore((*IGNORED_KEYS, *SIZES))
     config.refuse_rest()
     if task is not Task.FEATURE_EXTRACTION and (pooling or normalize is not None):
         raise ExportError(
@@ -96,11 +125,12 @@ def read_model(
     if not any(name.startswith(prefix) for name in weights):
         prefix = ""
     weights.ignore(f"{prefix}embeddings.position_ids")
+    sizes.check(weights, prefix, encoder)
     if task is not Task.TEXT_CLASSIFICATION:
         weights.ignore(f"{prefix}{names.pooler}.weight", f"{prefix}{names.pooler}.bias")
     pooled = None
     if task is Task.FEATURE_EXTRACTION:
-        pooled = read_pooling(folder, pooling, normalize)
+        pooled = read_pooling(folder, pooling, normalize, config.user)
 
     def build(scheme: Scheme) -> Graph:
         g = Graph(family)
@@ -128,7 +158,7 @@ def read_model(
         max_positions=positions,
         pad_token_id=padding_id,
         labels=labels,
-        problem_type=problem if task is Task.TEXT_CLASSIFICATION else "",
+        problem_type=problem,
         pooling=pooled,
         build=build,
         build_scorer=build,
@@ -180,11 +210,3 @@ def _refused(key: str, value: object, next_step: str) -> ExportError:
     if len(shown) > 200:
         shown = f"{shown[:200]}..."
     return ExportError(f"config.json: {key} is {shown}. {next_step}.")
-
-
-def _problem_type(config: Config, labels: tuple[str, ...]) -> str:
-    config.require("problem_type", None, *PROBLEM_TYPES)
-    problem = config.take("problem_type", None) or PROBLEM_TYPES[0]
-    # As in transformers' pipeline: the softmax over one label would always be 1.
-    one = problem == "single_label_classification" and len(labels) == 1
-    return "multi_label_classification" if one else problem

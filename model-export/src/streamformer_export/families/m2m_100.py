@@ -11,9 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
+from streamformer_export.config import Config
+from streamformer_export.errors import ExportError
 from streamformer_export.families import TEXT_TO_TEXT, Model, Task
 from streamformer_export.families.seq2seq import (
-    BART_IGNORED,
     bart_shape,
     bart_stacks,
     bart_weights,
@@ -21,18 +22,22 @@ from streamformer_export.families.seq2seq import (
 )
 from streamformer_export.generation import read_generation
 from streamformer_export.quantize import Table
-from streamformer_export.weights import Config, read_json
+from streamformer_export.tokenizer import may_write
 
 TASKS = TEXT_TO_TEXT
 
 
-def read(folder: Path, task: Task = Task.TRANSLATION) -> Model:
-    config = Config(read_json(folder / "config.json"), "config.json")
+def read(folder: Path, config: Config, task: Task = Task.TRANSLATION) -> Model:
     config.require("model_type", "m2m_100")
     config.require("architectures", ["M2M100ForConditionalGeneration"])
     shape = bart_shape(config, "relu", config.take("vocab_size", 128112), scaled=True)
     positions = config.take("max_position_embeddings", 1024)
     padding = config.take("pad_token_id", 1)
+    if may_write(folder, padding):
+        raise ExportError(
+            f"config.json: pad_token_id is {padding}, which the tokenizer writes into texts. Such "
+            "tokens would have no position of their own. Set it to the tokenizer's padding token."
+        )
     stacks = bart_stacks(
         config,
         pre_norm=True,
@@ -40,10 +45,10 @@ def read(folder: Path, task: Task = Task.TRANSLATION) -> Model:
         # The first token's position is the one behind the padding's id.
         positions=Table("positions", sinusoids(padding + 1 + positions, shape.width)),
         first_position=padding + 1,
+        words=("vocab_size", shape.vocabulary),
     )
     generation = read_generation(folder, config, shape.vocabulary, task)
     weights = bart_weights(folder, config)
-    config.ignore(BART_IGNORED)
     config.refuse_rest()
     # Positions are what the formula gives.
     for side in ("encoder", "decoder"):

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from streamformer_export.config import Config
 from streamformer_export.errors import ExportError
 from streamformer_export.families import TEXT_TO_TEXT, Model, Task
 from streamformer_export.families.seq2seq import (
-    BART_IGNORED,
     BART_TABLES,
     bart_shape,
     bart_stacks,
@@ -18,22 +19,21 @@ from streamformer_export.families.seq2seq import (
 from streamformer_export.generation import read_generation
 from streamformer_export.native_marian import find_shortlist
 from streamformer_export.quantize import Table
-from streamformer_export.weights import Config, Weights, read_json
+from streamformer_export.weights import Weights
 
 TASKS = TEXT_TO_TEXT
 
 
-def read(folder: Path, task: Task = Task.TRANSLATION) -> Model:
-    config = Config(read_json(folder / "config.json"), "config.json")
+def read(folder: Path, config: Config, task: Task = Task.TRANSLATION) -> Model:
     config.require("model_type", "marian")
     config.require("architectures", ["MarianMTModel"])
     # Words of older configurations, which transformers does not compute otherwise.
-    config.require("normalize_before", False)
-    config.require("normalize_embedding", False)
-    config.require("add_final_layer_norm", False)
-    config.require("add_bias_logits", False)
-    config.require("force_bos_token_to_be_generated", False)
-    config.require("static_position_embeddings", True)
+    config.unread("normalize_before", False)
+    config.unread("normalize_embedding", False)
+    config.unread("add_final_layer_norm", False)
+    config.unread("add_bias_logits", False)
+    config.unread("force_bos_token_to_be_generated", False)
+    config.unread("static_position_embeddings", True)
     words = config.take("vocab_size", 58101)
     shared = config.take("share_encoder_decoder_embeddings", True)
     if shared:
@@ -43,9 +43,13 @@ def read(folder: Path, task: Task = Task.TRANSLATION) -> Model:
     shape = bart_shape(config, "gelu", words)
     tied = config.take("tie_word_embeddings", True)
     positions = config.take("max_position_embeddings", 1024)
-    stacks = bart_stacks(config, positions=Table("positions", sinusoids(positions, shape.width)))
+    table = Table("positions", sinusoids(positions, shape.width))
+    encoder, decoder = bart_stacks(config, positions=table)
+    stacks = (
+        replace(encoder, words=("vocab_size", words)),
+        replace(decoder, words=("decoder_vocab_size", shape.vocabulary)),
+    )
     generation = read_generation(folder, config, shape.vocabulary, task)
-    config.ignore(BART_IGNORED)
     config.refuse_rest()
     weights = Weights(folder)
     table, source, target, head = BART_TABLES

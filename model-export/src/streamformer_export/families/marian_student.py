@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from streamformer_export.config import IgnoredKeys
 from streamformer_export.errors import ExportError
 from streamformer_export.families import Model, Task
 from streamformer_export.generation import Defaults
@@ -44,33 +45,6 @@ POSITIONS = 256
 
 # Marian's 8-bit activations are signed, up to 127.
 LEVELS = 127
-
-# Keys of the configuration that a transformer with an SSRU decoder does not use, or whose values
-# the shapes of the tensors tell.
-IGNORED_KEYS = (
-    "bert-train-type-embeddings",
-    "bert-type-vocab-size",
-    "dec-cell-high-depth",
-    "dim-rnn",
-    "enc-cell",
-    "enc-cell-depth",
-    "enc-type",
-    "input-types",
-    "layer-normalization",
-    "lemma-dependency",
-    "skip",
-    "tied-embeddings",
-    "tied-embeddings-src",
-    "transformer-aan-activation",
-    "transformer-aan-depth",
-    "transformer-aan-nogate",
-    "transformer-dim-aan",
-    "transformer-dim-ffn",
-    "transformer-guided-alignment-layer",
-    "ulr-dim-emb",
-    "ulr-trainable-transformation",
-    "version",
-)
 
 # What is understood, by key.
 SUPPORTED = {
@@ -113,12 +87,12 @@ class Sizes:
     decoder_layers: int
 
 
-def read(folder: Path) -> Model:
+def read(folder: Path, user: IgnoredKeys) -> Model:
     """Reads a folder with `model*.bin`, `vocab*.spm` and, where it is used, `lex*.bin`."""
     path = find_model(folder)
     if path is None:
         raise ExportError(f"A student's folder has model*.bin: {folder} has none. Give another.")
-    weights = NativeWeights(path)
+    weights = NativeWeights(path, user)
     config = weights.config
     for key, values in SUPPORTED.items():
         config.require(key, *values)
@@ -135,7 +109,6 @@ def read(folder: Path) -> Model:
         encoder_layers=config.take("enc-depth"),
         decoder_layers=config.take("dec-depth"),
     )
-    config.ignore(IGNORED_KEYS)
     config.refuse_rest()
     # Marian's SentencePiece vocabularies begin with </s> and <unk>, and it never generates <unk>.
     rules = Rules(

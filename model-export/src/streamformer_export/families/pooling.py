@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from streamformer_export.config import Config, IgnoredKeys, read_json
+from streamformer_export.config_keys import ignored
 from streamformer_export.errors import ExportError
 from streamformer_export.graph.heads import Pooling, PoolingMode
-from streamformer_export.weights import Config, read_json
 
+POOLING_FILE = "1_Pooling/config.json"
 # Until sentence-transformers 5 the configuration had a switch for each mode.
 SWITCHES = {"pooling_mode_mean_tokens": "mean", "pooling_mode_cls_token": "cls"}
 UNSUPPORTED_SWITCHES = (
@@ -19,11 +21,13 @@ UNSUPPORTED_SWITCHES = (
 )
 
 
-def read_pooling(folder: Path, mode: PoolingMode | None, normalize: bool | None) -> Pooling:
+def read_pooling(
+    folder: Path, mode: PoolingMode | None, normalize: bool | None, user: IgnoredKeys
+) -> Pooling:
     """How the folder's encoder embeds: as the arguments say, else as modules.json does."""
     path = folder / "modules.json"
     if path.is_file() and (mode is None or normalize is None):
-        said = _sentence_transformer(folder, json.loads(path.read_text(encoding="utf-8")))
+        said = _sentence_transformer(folder, user, json.loads(path.read_text(encoding="utf-8")))
         mode = mode or said.mode
         normalize = said.normalize if normalize is None else normalize
     if mode is None:
@@ -34,7 +38,9 @@ def read_pooling(folder: Path, mode: PoolingMode | None, normalize: bool | None)
     return Pooling(mode, bool(normalize))
 
 
-def _sentence_transformer(folder: Path, modules: list[dict[str, str]]) -> Pooling:
+def _sentence_transformer(
+    folder: Path, user: IgnoredKeys, modules: list[dict[str, str]]
+) -> Pooling:
     kinds = [module["type"].rpartition(".")[2] for module in modules]
     if kinds not in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]):
         raise ExportError(
@@ -46,35 +52,33 @@ def _sentence_transformer(folder: Path, modules: list[dict[str, str]]) -> Poolin
             "The Transformer of modules.json lies in the model folder itself: it lies in "
             f"{modules[0]['path']!r}. Move its files up, or export that folder with --pooling."
         )
-    _check_texts(folder)
+    _check_texts(folder, user)
     if len(kinds) == 3:
-        normalization = _config(folder, f"{modules[2]['path']}/config.json")
+        normalization = read_beside(folder, user, f"{modules[2]['path']}/config.json")
         normalization.require("module_input_name", "sentence_embedding")
         normalization.require("module_output_name", "sentence_embedding")
         normalization.refuse_rest()
-    return Pooling(_mode(_config(folder, f"{modules[1]['path']}/config.json")), len(kinds) == 3)
+    return Pooling(
+        _mode(read_beside(folder, user, f"{modules[1]['path']}/config.json", POOLING_FILE)),
+        len(kinds) == 3,
+    )
 
 
-def _check_texts(folder: Path) -> None:
+def _check_texts(folder: Path, user: IgnoredKeys) -> None:
     """Refuses what changes a text before the tokenizer sees it."""
-    model = _config(folder, "sentence_bert_config.json")
+    model = read_beside(folder, user, "sentence_bert_config.json")
     model.require("do_lower_case", False)
     model.require("transformer_task", "feature-extraction")
     model.require("module_output_name", "token_embeddings")
     text = model.take("modality_config", {"text": {}})["text"]
-    Config(text, "modality_config").require("method_output_name", "last_hidden_state")
-    # Read by tokenizer.longest_input.
-    model.ignore(("max_seq_length",))
+    Config(text, "modality_config", user=user).require("method_output_name", "last_hidden_state")
     model.refuse_rest()
-    whole = _config(folder, "config_sentence_transformers.json")
+    whole = read_beside(folder, user, "config_sentence_transformers.json")
     whole.require("default_prompt_name", None)
-    # What callers may ask for, and how they compare embeddings.
-    whole.ignore(("__version__", "model_type", "prompts", "similarity_fn_name"))
     whole.refuse_rest()
 
 
 def _mode(config: Config) -> PoolingMode:
-    config.ignore(("embedding_dimension", "word_embedding_dimension"))
     config.require("include_prompt", True)
     for key in UNSUPPORTED_SWITCHES:
         config.require(key, False)
@@ -83,12 +87,14 @@ def _mode(config: Config) -> PoolingMode:
     config.refuse_rest()
     if mode not in list(PoolingMode):
         raise ExportError(
-            f"Tokens are pooled by one of {', '.join(PoolingMode)}: 1_Pooling/config.json has "
+            f"Tokens are pooled by one of {', '.join(PoolingMode)}: {POOLING_FILE} has "
             f"{mode!r}. Export another model, or choose with --pooling."
         )
     return PoolingMode(mode)
 
 
-def _config(folder: Path, name: str) -> Config:
+def read_beside(folder: Path, user: IgnoredKeys, name: str, *scopes: str) -> Config:
+    """A file of sentence-transformers beside config.json; empty where it is missing."""
     path = folder / name
-    return Config(read_json(path) if path.is_file() else {}, name)
+    values = read_json(path) if path.is_file() else {}
+    return Config(values, name, kept=ignored(*(scopes or (name,))), user=user)

@@ -13,8 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
+from streamformer_export.config import Config
 from streamformer_export.errors import ExportError
 from streamformer_export.families import Model, Task
+from streamformer_export.families.sizes import check_shape, head_width
 from streamformer_export.generation import Defaults, input_padding
 from streamformer_export.graph import decode
 from streamformer_export.graph.builder import FLOAT, INT32, INT64, Graph
@@ -31,7 +33,7 @@ from streamformer_export.graph.options import NO_OPTIONS, Options, decoding_inpu
 from streamformer_export.graph.search_state import Rules
 from streamformer_export.graph.shortlist import NarrowProjection
 from streamformer_export.quantize import Linear, Scheme, Table
-from streamformer_export.weights import COMMON_KEYS, Config, Weights
+from streamformer_export.weights import Weights
 
 # torch's default, which BART and its relatives have.
 EPSILON = 1e-5
@@ -42,29 +44,6 @@ BART_TABLES = (
     "model.encoder.embed_tokens.weight",
     "model.decoder.embed_tokens.weight",
     "lm_head.weight",
-)
-
-# Keys of BART's and its relatives' config.json that do not change what inference computes.
-BART_IGNORED = (
-    *COMMON_KEYS,
-    "activation_dropout",
-    "attention_dropout",
-    "bos_token_id",
-    "classif_dropout",
-    "classifier_dropout",
-    "decoder_layerdrop",
-    "dropout",
-    "encoder_layerdrop",
-    "extra_pos_embeddings",
-    "id2label",
-    "init_std",
-    "label2id",
-    "num_hidden_layers",
-    "output_past",
-    "tokenizer_class",
-    # Told by the shapes of the tensors.
-    "encoder_ffn_dim",
-    "decoder_ffn_dim",
 )
 
 
@@ -101,6 +80,10 @@ class Stack:
     attention: Attention
     feed_forward: FeedForward
     cross_attention: Attention | None = None
+    # Sizes, each with its key in config.json, to check the weights by.
+    words: tuple[str, int] | None = None
+    inner: tuple[str, int] | None = None
+    learned_rows: tuple[str, int] | None = None
     # Sublayers read a normalized sum, instead of normalizing the sum they are added to.
     pre_norm: bool = False
     embedding_norm: str = ""
@@ -437,6 +420,7 @@ def encoder_decoder(
     A `shortlist` narrows the search. `more` are fields of Model.
     """
     rules, defaults = generation
+    _check_sizes(shape, stacks, weights)
 
     def graphs(scheme: Scheme) -> EncoderDecoder:
         return EncoderDecoder(shape, *stacks, weights, scheme)
@@ -455,6 +439,21 @@ def encoder_decoder(
         shortlist=shortlist,
         **more,
     )
+
+
+def _check_sizes(shape: Shape, stacks: Sequence[Stack], weights: Weights) -> None:
+    """Refuses sizes of config.json that contradict the weights."""
+    width = ("d_model", shape.width)
+    check_shape(weights, "lm_head.weight", stacks[-1].words, width)
+    for stack in stacks:
+        check_shape(weights, f"{stack.embedding}.weight", stack.words, width)
+        check_shape(weights, f"{stack.learned_positions}.weight", stack.learned_rows, width)
+        query = f"{stack.attention.name}.{stack.attention.query_key_value[0]}.weight"
+        heads = ("heads x their width", stack.heads * stack.head_dim)
+        for i in range(stack.layers):
+            check_shape(weights, query.format(i=i), heads, width)
+            for name in stack.feed_forward.inner:
+                check_shape(weights, f"{name}.weight".format(i=i), stack.inner, width)
 
 
 def causal(g: Graph, order: str) -> str:
@@ -477,20 +476,18 @@ def _bart_stack(config: Config, side: str, more: dict[str, object]) -> Stack:
         for part, default in (("layers", 12), ("attention_heads", 16))
     )
     width = config.take("d_model", 1024)
-    if width % heads:
-        raise ExportError(
-            f"Every head has the same width: d_model {width} is no multiple of "
-            f"{side}_attention_heads {heads}. Restore config.json."
-        )
+    head_dim = head_width(("d_model", width), (f"{side}_attention_heads", heads))
+    inner = f"{side}_ffn_dim"
     layer = f"model.{side}.layers.{{i}}"
     cross = Attention(f"{layer}.encoder_attn", f"{layer}.encoder_attn_layer_norm")
     return Stack(
         layers=layers,
         heads=heads,
-        head_dim=width // heads,
+        head_dim=head_dim,
         embedding=f"model.{side}.embed_tokens",
         attention=Attention(f"{layer}.self_attn", f"{layer}.self_attn_layer_norm"),
         cross_attention=cross if side == "decoder" else None,
+        inner=(inner, config.take(inner, 4096)),
         feed_forward=FeedForward((f"{layer}.fc1",), f"{layer}.fc2", f"{layer}.final_layer_norm"),
         **{k: v.format(side=side) if isinstance(v, str) else v for k, v in more.items()},
     )

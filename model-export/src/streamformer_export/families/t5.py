@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from streamformer_export.config import Config
 from streamformer_export.errors import ExportError
 from streamformer_export.families import TEXT_TO_TEXT, Model, Task
 from streamformer_export.families.seq2seq import (
@@ -18,7 +19,7 @@ from streamformer_export.families.seq2seq import (
 )
 from streamformer_export.generation import read_generation
 from streamformer_export.graph.layers import ACTIVATIONS
-from streamformer_export.weights import COMMON_KEYS, Config, Weights, read_json
+from streamformer_export.weights import Weights
 
 CLASSES = {"t5": "T5ForConditionalGeneration", "mt5": "MT5ForConditionalGeneration"}
 
@@ -29,28 +30,17 @@ TABLES = (
     "lm_head.weight",
 )
 
-IGNORED_KEYS = (
-    *COMMON_KEYS,
-    "bos_token_id",
-    "classifier_dropout",
-    "d_ff",
-    "dense_act_fn",
-    "dropout_rate",
-    "initializer_factor",
-    "is_gated_act",
-    "output_past",
-    "tokenizer_class",
-)
-
 TASKS = TEXT_TO_TEXT
 
 
 def read(
-    folder: Path, task: Task = Task.TEXT2TEXT_GENERATION, direction: str | None = None
+    folder: Path,
+    config: Config,
+    task: Task = Task.TEXT2TEXT_GENERATION,
+    direction: str | None = None,
 ) -> Model:
     """The model of a folder; the published ones have a prefix for each `direction` of translation,
     such as en_to_de."""
-    config = Config(read_json(folder / "config.json"), "config.json")
     config.require("model_type", *CLASSES)
     family = config.take("model_type")
     config.require("architectures", [CLASSES[family]])
@@ -76,17 +66,24 @@ def read(
     layers = config.take("num_layers", 6 if family == "t5" else 8)
     # None where both have as many.
     decoder_layers = config.take("num_decoder_layers", None) or layers
+    if "num_layers" in config.renamed and config.hint("num_decoder_layers") is None:
+        raise ExportError(
+            "config.json: num_hidden_layers is set, but num_layers and num_decoder_layers are not: "
+            "transformers would give the decoder its default number of layers. Add "
+            "num_decoder_layers to the file."
+        )
     sizes = {
         "heads": config.take("num_heads", 8 if family == "t5" else 6),
         "head_dim": config.take("d_kv", 64),
         "pre_norm": True,
+        "words": ("vocab_size", shape.vocabulary),
+        "inner": ("d_ff", config.take("d_ff", 2048 if family == "t5" else 1024)),
     }
     buckets = config.take("relative_attention_num_buckets", 32)
     farthest = config.take("relative_attention_max_distance", 128)
     # What the model was trained on; distances have no end.
     positions = config.take("n_positions", 512)
     generation = read_generation(folder, config, shape.vocabulary, task, direction=direction)
-    config.ignore(IGNORED_KEYS)
     config.refuse_rest()
     weights = Weights(folder)
     *tables, head = TABLES
@@ -162,10 +159,13 @@ def _activation(config: Config, default: str) -> tuple[bool, str]:
     kind = projection.removeprefix("gated-")
     # transformers reads this word so, as the published weights were trained with it.
     kind = "gelu_new" if projection == "gated-gelu" else kind
+    # In transformers these keys go before what feed_forward_proj says.
+    gated = bool(config.take("is_gated_act", gated))
+    kind = config.take("dense_act_fn", kind)
     if kind not in ACTIVATIONS:
-        choices = ", ".join(ACTIVATIONS)
         raise ExportError(
-            f"config.json: feed_forward_proj is supported as one of {choices}, or gated- and one "
-            f"of them: it is {projection!r}. Export a model without it."
+            f"config.json: feed_forward_proj is {projection!r} and the activation {kind!r}. "
+            f"Supported: {', '.join(ACTIVATIONS)}; in feed_forward_proj also with gated- in front. "
+            "Export a model with one of them."
         )
     return gated, kind

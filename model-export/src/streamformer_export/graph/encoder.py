@@ -39,6 +39,8 @@ class Encoder:
     epsilon: float
     # Rows of the position table that come before the first token's.
     skipped_positions: int = 0
+    # A token that has the position before the first one's and is not counted, where texts have it.
+    unplaced_id: int | None = None
     # The linear layer from the width of the embeddings to that of the layers, where they differ.
     projection: str = ""
 
@@ -87,7 +89,8 @@ class EncoderBuilder:
         name = f"{self.prefix}embeddings"
         words = Table(f"{name}.word", self.weights[f"{name}.word_embeddings.weight"])
         positions = self.weights[f"{name}.position_embeddings.weight"]
-        positions = positions[self.encoder.skipped_positions :]
+        if self.encoder.unplaced_id is None:
+            positions = positions[self.encoder.skipped_positions :]
         x = self.scheme.lookup(g, words, ids)
         if f"{name}.token_type_embeddings.weight" in self.weights:
             types = self.weights[f"{name}.token_type_embeddings.weight"]
@@ -96,14 +99,25 @@ class EncoderBuilder:
             else:
                 type_ids = g.input("token_type_ids", INT64, ("batch", "sequence"))
                 x = g.op("Add", x, g.op("Gather", g.weight(f"{name}.token_type", types), type_ids))
-        length = g.op("Shape", ids, start=1, end=2)
-        table = g.weight(f"{name}.position", positions)
-        here = g.op("Slice", table, g.ints(0), length, g.ints(0))
+        here = self._positions(g, f"{name}.position", positions, ids)
         # Faster in ONNX Runtime 1.28 than Add and LayerNormalization: docs/graphs.md.
         x = self._norm("embeddings.LayerNorm").of_sum(g, x, here)
         if self.encoder.projection:
             x = self.scheme.linear(g, self._linear(self.encoder.projection, ""), x)
         return x
+
+    def _positions(self, g: Graph, name: str, rows: np.ndarray, ids: str) -> str:
+        """The positions of tokens (batch, sequence): (batch or 1, sequence, width)."""
+        unplaced = self.encoder.unplaced_id
+        if unplaced is None:
+            length = g.op("Shape", ids, start=1, end=2)
+            return g.op("Slice", g.weight(name, rows), g.ints(0), length, g.ints(0))
+        # As transformers counts: the tokens that are not `unplaced`, up to each of them.
+        counted = g.op("Cast", g.op("Equal", ids, g.int(unplaced)), to=INT64)
+        counted = g.op("Sub", g.int(1), counted)
+        number = g.op("Mul", g.op("CumSum", counted, g.int(1)), counted)
+        before = g.int(self.encoder.skipped_positions - 1)
+        return g.op("Gather", g.weight(name, rows), g.op("Add", number, before))
 
     def _layer(
         self, g: Graph, index: int, layer: Layer, x: str, key_mask: str, *, only_first: bool

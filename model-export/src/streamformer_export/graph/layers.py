@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from streamformer_export.errors import ExportError
 from streamformer_export.graph.builder import FLOAT, Graph
 from streamformer_export.quantize import Linear, Scheme
 
@@ -18,7 +17,41 @@ from streamformer_export.quantize import Linear, Scheme
 # hidden position changes no bit of a row.
 HIDDEN = -1.0e30
 
-ACTIVATIONS = ("relu", "gelu", "gelu_new", "swish", "silu")
+# Names of transformers' ACT2FN that are supported, and of those of one formula its first name.
+ACTIVATIONS = {
+    "gelu": "gelu",
+    "gelu_10": "gelu_10",
+    "gelu_accurate": "gelu_new",
+    "gelu_fast": "gelu_new",
+    "gelu_new": "gelu_new",
+    "gelu_python": "gelu",
+    "gelu_python_tanh": "gelu_new",
+    "gelu_pytorch_tanh": "gelu_new",
+    "hardswish": "hardswish",
+    "leaky_relu": "leaky_relu",
+    "linear": "linear",
+    "mish": "mish",
+    "quick_gelu": "quick_gelu",
+    "relu": "relu",
+    "relu2": "relu2",
+    "relu6": "relu6",
+    "sigmoid": "sigmoid",
+    "silu": "silu",
+    "swish": "silu",
+    "tanh": "tanh",
+}
+# By formula, those that are one operator: its name and its attributes.
+_OPERATORS: dict[str, tuple[str, dict[str, float]]] = {
+    # The exact one, with the error function; FastGelu has tanh.
+    "gelu": ("Gelu", {}),
+    "gelu_new": ("FastGelu", {}),
+    "hardswish": ("HardSwish", {}),
+    "leaky_relu": ("LeakyRelu", {"alpha": 0.01}),
+    "mish": ("Mish", {}),
+    "relu": ("Relu", {}),
+    "sigmoid": ("Sigmoid", {}),
+    "tanh": ("Tanh", {}),
+}
 
 
 @dataclass(frozen=True)
@@ -61,20 +94,25 @@ class Norm:
         return [scale] + ([] if self.bias is None else [g.weight(f"{self.name}.bias", self.bias)])
 
 
-def activation(g: Graph, kind: str, x: str) -> str:
-    """`kind` of x; gelu is the exact one, with the error function, gelu_new that with tanh."""
-    if kind == "gelu":
-        return g.op("Gelu", x)
-    if kind == "gelu_new":
-        return g.op("FastGelu", x)
-    if kind == "relu":
-        return g.op("Relu", x)
-    if kind in ("swish", "silu"):
+def activation(g: Graph, name: str, x: str) -> str:
+    """The activation of x; `name` is one of ACTIVATIONS."""
+    kind = ACTIVATIONS[name]
+    if kind in _OPERATORS:
+        operator, attributes = _OPERATORS[kind]
+        return g.op(operator, x, **attributes)
+    if kind == "silu":
         return g.op("Mul", x, g.op("Sigmoid", x))
-    raise ExportError(
-        f"An activation is one of {', '.join(ACTIVATIONS)}: the config has {kind!r}. "
-        "Export another model, or add the activation to graph/layers.py."
-    )
+    if kind == "quick_gelu":
+        return g.op("Mul", x, g.op("Sigmoid", g.op("Mul", x, g.float(1.702))))
+    if kind == "gelu_10":
+        return g.op("Clip", g.op("Gelu", x), g.float(-10), g.float(10))
+    if kind == "relu6":
+        return g.op("Clip", x, g.float(0), g.float(6))
+    if kind == "relu2":
+        positive = g.op("Relu", x)
+        return g.op("Mul", positive, positive)
+    assert kind == "linear"
+    return x
 
 
 def feed_forward(
@@ -86,10 +124,11 @@ def feed_forward(
     x: str,
 ) -> tuple[str, str]:
     """activation(x W1 + b1) W2; returns it and b2, which the next norm adds."""
-    if kind in ("gelu", "gelu_new") and first.bias is not None:
-        fused = "BiasGelu" if kind == "gelu" else "FastGelu"
+    formula = ACTIVATIONS[kind]
+    if formula in ("gelu", "gelu_new") and first.bias is not None:
+        fused = "BiasGelu" if formula == "gelu" else "FastGelu"
         inner = g.op(fused, scheme.matmul(g, first, x), first.bias_of(g))
-    elif kind == "relu" and scheme.clips_negatives(second):
+    elif formula == "relu" and scheme.clips_negatives(second):
         inner = scheme.linear(g, first, x)
     else:
         inner = activation(g, kind, scheme.linear(g, first, x))

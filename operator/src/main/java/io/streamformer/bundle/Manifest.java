@@ -17,6 +17,7 @@ import java.util.stream.Collectors;
  * @param problemType what the logits of a text-classification model mean
  * @param aggregation how a token-classification model's tokens become entities
  * @param template what the model reads of a text, around {@code {text}}
+ * @param ignoredKeys keys of the model's files that the export was told to ignore
  * @param decoding defaults of a generating bundle; null for the other tasks
  * @param files SHA-256 of every file but the manifest, by name
  */
@@ -33,6 +34,7 @@ public record Manifest(
         ProblemType problemType,
         Aggregation aggregation,
         String template,
+        List<String> ignoredKeys,
         @JsonProperty(required = true) TokenizerFiles tokenizer,
         @JsonProperty(required = true) Limits limits,
         Decoding decoding,
@@ -64,6 +66,7 @@ public record Manifest(
         problemType = problemType == null ? ProblemType.SINGLE_LABEL : problemType;
         aggregation = aggregation == null ? Aggregation.SIMPLE : aggregation;
         template = template == null ? TEXT : template;
+        ignoredKeys = listOrEmpty(ignoredKeys);
         inputs = List.copyOf(inputs);
         outputs = List.copyOf(outputs);
         variants = java.util.Collections.unmodifiableMap(new LinkedHashMap<>(variants));

@@ -61,6 +61,7 @@ final class FakeModel implements Model {
                 null,
                 null,
                 null,
+                null,
                 new Manifest.TokenizerFiles("tokenizer.json", null, 0, null, List.of()),
                 new Manifest.Limits(16, null),
                 translates
