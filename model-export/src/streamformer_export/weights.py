@@ -44,6 +44,11 @@ class Config:
         self._name = name
         self._read: set[str] = set()
 
+    @property
+    def name(self) -> str:
+        """The file's name."""
+        return self._name
+
     def take(self, key: str, default: Any = _MISSING) -> Any:
         """The value of `key`; transformers leaves keys out that have the default."""
         self._read.add(key)

@@ -6,9 +6,12 @@ how many tokens the n-grams ban grows with the text.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from streamformer_export.graph.builder import INT64, Graph
+from streamformer_export.graph.builder import BOOL, INT64, Graph
+from streamformer_export.graph.search_state import NO_TOKEN
 
 
 def penalize_repetition(
@@ -56,3 +59,21 @@ def ban_repeated_ngrams(g: Graph, logs: str, seen: str, columns: str, size: str)
     repeats = g.op("And", repeats, g.op("Greater", size, g.int(0)))
     bans = g.op("Where", repeats, g.float(-np.inf), g.float(0))
     return g.op("ScatterElements", logs, columns, bans, axis=2, reduction="add")
+
+
+def completed_words(g: Graph, seen: str, words: Sequence[tuple[int, ...]]) -> str:
+    """NoBadWordsLogitsProcessor: which words the next token would complete, (rows, beams, words).
+
+    `seen` (rows, beams, seen) are the tokens so far. A word has at least two tokens.
+    """
+    longest = max(map(len, words)) - 1
+    # The last tokens, in front of which there may be none.
+    last = g.op("Pad", seen, g.ints(longest, 0), g.int(NO_TOKEN), g.ints(2))
+    last = g.op("Slice", last, g.ints(-longest), g.ints(2**31), g.ints(2))
+    prefixes = np.full((len(words), longest), NO_TOKEN, np.int64)
+    for prefix, word in zip(prefixes, words, strict=True):
+        prefix[1 - len(word) :] = word[:-1]
+    same = g.op("Equal", g.op("Unsqueeze", last, g.ints(2)), g.constant(prefixes, np.int64))
+    same = g.op("Or", same, g.constant(prefixes == NO_TOKEN, np.bool_))
+    whole = g.op("ReduceMin", g.op("Cast", same, to=INT64), g.ints(3), keepdims=0)
+    return g.op("Cast", whole, to=BOOL)
