@@ -95,6 +95,12 @@ def read_model(
     prefix = f"{names.encoder}."
     if not any(name.startswith(prefix) for name in weights):
         prefix = ""
+    width = len(weights[f"{prefix}{encoder.layers[0].query}.bias"])
+    if width % encoder.heads:
+        raise ExportError(
+            f"Every head has the same width: the layers' width {width} is no multiple of their "
+            f"{encoder.heads} heads. Restore config.json."
+        )
     weights.ignore(f"{prefix}embeddings.position_ids")
     if task is not Task.TEXT_CLASSIFICATION:
         weights.ignore(f"{prefix}{names.pooler}.weight", f"{prefix}{names.pooler}.bias")
