@@ -307,8 +307,8 @@ class _Ids:
         for token in tokens:
             if type(token) is not int or not 0 <= token < self._size:
                 raise ExportError(
-                    f"{self._source.name}: {key} has token ids from 0 to {self._size - 1}: one of "
-                    f"them is {token!r}. Correct it."
+                    f"{self._source.name}: {key} names token {token!r}, but the vocabulary of "
+                    f"config.json has {self._size} tokens, from 0 up. Correct one of them."
                 )
         return tokens
 
