@@ -9,16 +9,18 @@ from __future__ import annotations
 import json
 import shutil
 
+import numpy as np
 import pytest
 
 import make_generation_answers
-from graphs import random_rows, session
+from graphs import padded, random_rows, search, session
 from make_generation_answers import ANSWERS, MODELS, ROWS
 from streamformer_export import card, reference
 from streamformer_export.bundle import Bundle, Runner
 from streamformer_export.errors import ExportError
 from streamformer_export.export import Settings
 from streamformer_export.families import Task, read_model
+from streamformer_export.families import marian as marian_family
 from streamformer_export.graph.options import Options
 from streamformer_export.manifest import draft_manifest
 from streamformer_export.quantize import Scheme
@@ -181,6 +183,37 @@ def test_a_graph_has_nodes_only_for_what_its_folder_uses(tmp_path, translation_f
         assert ("ScatterElements" in found) == (name in ("words", "first"))
     # An Equal and an Or for each further end.
     assert counts["ends"] == counts["none"] + 4
+
+
+@pytest.mark.parametrize("beams", [1, 4])
+def test_a_shortlist_of_all_tokens_changes_nothing(
+    tmp_path, monkeypatch, translation_folder, beams
+):
+    settings = json.loads((translation_folder / "generation_config.json").read_text())
+    more = {
+        # The first begins with the start token, which no answer has.
+        "bad_words_ids": [[389, 113], [308, 308], [113, 308, 240], [389], [1]],
+        "begin_suppress_tokens": [6, 308],
+        "no_repeat_ngram_size": 2,
+        "repetition_penalty": 1.2,
+    }
+    folder = with_settings("tiny-translation", tmp_path, settings | more)
+    rows = random_rows(9, 300, seed=3)
+    feed = padded(rows, 389) | search(20, 9, beams)
+    feed |= {
+        "no_repeat_ngram_size": np.array(2, np.int64),
+        "repetition_penalty": np.array(1.2, np.float32),
+    }
+    options = Options(read_model(folder).defaults.options)
+    expected = session(read_model(folder).build(Scheme(), options)).run(None, feed)
+    monkeypatch.setattr(marian_family, "find_shortlist", lambda folder: folder / "lex.bin")
+    narrow = session(read_model(folder).build(Scheme(), options))
+    found = narrow.run(None, feed | {"shortlist": np.tile(np.arange(390), (9, 1))})
+    np.testing.assert_array_equal(found[0], expected[0])
+    np.testing.assert_allclose(found[1], expected[1], atol=1e-5)
+    some = np.concatenate([[0], np.arange(90, 320)])
+    sequences = narrow.run(None, feed | {"shortlist": np.tile(some, (9, 1))})[0]
+    assert set(sequences.ravel()) <= {*some, 389}
 
 
 def test_a_bundle_without_the_newer_keys_keeps_its_limits():

@@ -37,11 +37,12 @@ def penalize_repetition(
     return g.op("ScatterElements", logs, columns, shifted, axis=2)
 
 
-def ban_repeated_ngrams(g: Graph, logs: str, seen: str, columns: str, size: str) -> str:
-    """NoRepeatNGramLogitsProcessor: `logs` without tokens that would repeat an n-gram.
+def repeated_ngrams(g: Graph, seen: str, size: str) -> str:
+    """NoRepeatNGramLogitsProcessor: which of the tokens so far would repeat an n-gram if they came
+    next, (rows, beams, seen).
 
-    `seen` (rows, beams, seen): the tokens so far; `columns` where they lie in `logs` (rows, beams,
-    vocabulary); `size` (): n, where 0 bans nothing.
+    `seen` (rows, beams, seen) are the tokens so far, at least one; `size` (): n, where 0 bans
+    nothing.
     """
     count = g.op("Squeeze", g.op("Shape", seen, start=2))
     position = g.op("Range", g.int(0), count, g.int(1))
@@ -56,9 +57,7 @@ def ban_repeated_ngrams(g: Graph, logs: str, seen: str, columns: str, size: str)
     differing = g.op("ReduceSum", differing, g.ints(3), keepdims=0)
     whole = g.op("GreaterOrEqual", position, back)
     repeats = g.op("And", g.op("Equal", differing, g.int(0)), whole)
-    repeats = g.op("And", repeats, g.op("Greater", size, g.int(0)))
-    bans = g.op("Where", repeats, g.float(-np.inf), g.float(0))
-    return g.op("ScatterElements", logs, columns, bans, axis=2, reduction="add")
+    return g.op("And", repeats, g.op("Greater", size, g.int(0)))
 
 
 def completed_words(g: Graph, seen: str, words: Sequence[tuple[int, ...]]) -> str:

@@ -7,9 +7,9 @@ import numpy as np
 from streamformer_export.graph.builder import FLOAT, INT64, Graph
 from streamformer_export.graph.options import Limits
 from streamformer_export.graph.processors import (
-    ban_repeated_ngrams,
     completed_words,
     penalize_repetition,
+    repeated_ngrams,
 )
 from streamformer_export.graph.sampling import sample
 from streamformer_export.graph.search_state import NO_TOKEN, RowInputs, Rules, State
@@ -125,26 +125,28 @@ class TokenScores:
                 logits = g.op("Add", logits, narrow)
             return g.op("LogSoftmax", logits, axis=-1)
         logs = g.op("LogSoftmax", logits, axis=-1)
-        seen = columns = context = state.history
+        columns = context = state.history
         # As in transformers, the prompt or the start token counts; where logits are those of some
         # tokens only, the start is none of them, unless it is the end token too.
         if self._after_prompt:
             if penalty or size:
                 last = g.op("Unsqueeze", state.ids, g.ints(2))
-                columns = g.op("Where", g.op("Equal", seen, g.int(NO_TOKEN)), last, seen)
+                columns = g.op("Where", g.op("Equal", context, g.int(NO_TOKEN)), last, context)
         elif penalty or size or self._rules.banned_words:
-            context = g.op("Pad", seen, g.ints(1, 0), g.int(self._rules.start_id), g.ints(2))
+            context = g.op("Pad", context, g.ints(1, 0), g.int(self._rules.start_id), g.ints(2))
             if not self._tokens or self._rules.start_id == self._rules.end_id:
-                seen = columns = context
-        if self._tokens and (penalty or size):
-            columns = g.op("Gather", self._columns, columns)
+                columns = context
         if penalty:
-            logs = penalize_repetition(g, logits, logs, columns, penalty, self._greedy)
+            near = g.op("Gather", self._columns, columns) if self._tokens else columns
+            logs = penalize_repetition(g, logits, logs, near, penalty, self._greedy)
         if size:
-            logs = ban_repeated_ngrams(g, logs, seen, columns, size)
+            if self._tokens:
+                columns = g.op("Gather", self._columns, context)
+            logs = self._without(g, logs, repeated_ngrams(g, context, size), columns)
         if self._banned_columns:
             banned = self._banned_now(g, state, context, given, position)
-            logs = self._without(g, logs, banned)
+            columns = g.op("Expand", self._banned_columns, g.op("Shape", banned))
+            logs = self._without(g, logs, banned, columns)
         if self._rules.renormalize:
             logs = g.op("LogSoftmax", g.op("Add", logs, narrow), axis=-1)
         return logs
@@ -175,13 +177,12 @@ class TokenScores:
             parts.append(of_rows(g.op("Less", position, given.minimum), rules.end_ids))
         return g.op("Concat", *parts, axis=2) if len(parts) > 1 else parts[0]
 
-    def _without(self, g: Graph, logs: str, banned: str) -> str:
-        """`logs` without the banned columns' tokens, where `banned` says so."""
-        columns = self._banned_columns
+    def _without(self, g: Graph, logs: str, banned: str, columns: str) -> str:
+        """`logs` without the tokens of some columns (rows, beams, some), where they are `banned`;
+        column -1 is none of them."""
         if self._tokens:
             banned = g.op("And", banned, g.op("GreaterOrEqual", columns, g.int(0)))
             columns = g.op("Max", columns, g.int(0))
-        columns = g.op("Expand", columns, g.op("Shape", banned))
         bans = g.op("Where", banned, g.float(-np.inf), g.float(0))
         return g.op("ScatterElements", logs, columns, bans, axis=2, reduction="add")
 
