@@ -138,6 +138,7 @@ def write_bundle(model: Path, out: Path, shape: Shape) -> None:
         name="transformer-base",
         variants=(Variant.INT8, Variant.INT8_FAST, Variant.FP32),
         golden_texts=golden,
+        max_length_factor=2.0,
         source="Random weights: only for measuring.",
     )
     export(model, out, settings)

@@ -680,8 +680,9 @@ def main(out: Path) -> None:
         "source": "Random weights: only for tests.",
         "license": "Apache-2.0",
     }
-    french = {"target_languages": ("fr",)}
-    many = {"languages": ("en", "fr", "de"), "target_languages": ("fr", "de", "en")}
+    short = {"max_length_factor": 2.0}
+    french = {"target_languages": ("fr",), **short}
+    many = {"languages": ("en", "fr", "de"), "target_languages": ("fr", "de", "en"), **short}
     every = {"options": frozenset(Option)}
     pairs = {"golden_texts": PAIRS}
     for name, folder, more in (

@@ -129,9 +129,6 @@ def test_unknown_marian_config_is_refused(translation_folder, copied, change, me
         ({"early_stopping": "soon"}, "early_stopping is one of"),
         ({"do_sample": True}, "samples with one beam"),
         ({"do_sample": True, "num_beams": 1, "typical_p": 0.9}, "typical_p is 0.9. Supported"),
-        ({"bad_words_ids": [[3, 4]]}, "single tokens"),
-        ({"eos_token_id": [0, 2]}, "one token"),
-        ({"forced_eos_token_id": 5}, "forced last token"),
         ({"a_new_switch": 1}, "a_new_switch=1"),
     ],
 )

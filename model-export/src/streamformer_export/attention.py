@@ -43,7 +43,6 @@ DECODER = "Decoder self-attention"
 CROSS = "Cross-attention"
 
 # Tokens that a translation may have per token of the text, and on top: those of export.
-LENGTH_FACTOR, LENGTH_OFFSET = 2, 16
 
 
 @dataclass(frozen=True)
@@ -291,15 +290,18 @@ def own_answer(model: Model, ids: list[int], first: int | None = None) -> list[i
     `first` is the token that it begins with, if any."""
     rules, defaults = model.rules, model.defaults
     assert rules and defaults
-    limit = min(
-        LENGTH_FACTOR * len(ids) + LENGTH_OFFSET, defaults.max_new_tokens, model.max_positions
-    )
+    limit = min(defaults.max_new_tokens, model.max_output or model.max_positions)
+    if defaults.max_total_tokens:
+        limit = min(limit, max(1, defaults.max_total_tokens - len(ids)))
+    least = np.array(defaults.min_new_tokens)
+    if defaults.min_total_tokens is not None:
+        least = np.array([max(0, defaults.min_total_tokens - len(ids))])
     chosen = defaults.options | ({Option.FORCED_BOS_TOKEN_ID} if first is not None else set())
     session = model.build(Scheme(), Options(chosen)).model("attention").session()
     feed = _row(ids)
     for name, value, dtype in (
         ("max_new_tokens", [limit], np.int64),
-        ("min_new_tokens", defaults.min_new_tokens, np.int64),
+        ("min_new_tokens", least, np.int64),
         ("num_beams", defaults.num_beams, np.int64),
         ("length_penalty", defaults.length_penalty, np.float32),
         ("repetition_penalty", defaults.repetition_penalty, np.float32),
@@ -316,7 +318,8 @@ def own_answer(model: Model, ids: list[int], first: int | None = None) -> list[i
     known = {value.name for value in session.get_inputs()}
     best = session.run(["sequences"], {k: v for k, v in feed.items() if k in known})[0][0, 0]
     answer = best.tolist()
-    return answer[: answer.index(rules.end_id) + 1] if rules.end_id in answer else answer
+    ends = [i for i, token in enumerate(answer) if token in rules.end_ids]
+    return answer[: ends[0] + 1] if ends else answer
 
 
 def page(title: str, text: str, parts: list[Part], layer: int | None = None) -> str:

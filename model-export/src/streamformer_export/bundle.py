@@ -220,10 +220,34 @@ class Bundle:
         return self.target_tokenizer.decode([i for i in ids if i not in special]).strip()
 
     def limit(self, input_tokens: int) -> int:
-        """Tokens that a row of this length may generate."""
+        """The most tokens that a row of this length may generate."""
         decoding = self.manifest["decoding"]
-        allowed = math.floor(decoding["max_length_factor"] * input_tokens)
-        return min(decoding["max_new_tokens"], allowed + decoding["max_length_offset"])
+        most = decoding["max_new_tokens"]
+        if "max_length_factor" in decoding:
+            allowed = math.floor(decoding["max_length_factor"] * input_tokens)
+            allowed += decoding["max_length_offset"]
+            most = min(most, max(allowed, self.minimum(input_tokens)))
+        if "max_total_tokens" in decoding:
+            most = min(most, max(1, decoding["max_total_tokens"] - input_tokens))
+        return most
+
+    def minimum(self, input_tokens: int) -> int:
+        """The least tokens that a row of this length generates before its end token."""
+        decoding = self.manifest["decoding"]
+        if "min_total_tokens" in decoding:
+            return max(0, decoding["min_total_tokens"] - input_tokens)
+        return decoding["min_new_tokens"]
+
+    @cached_property
+    def end_ids(self) -> tuple[int, ...]:
+        """The tokens that end an answer."""
+        found = self.manifest["decoding"]["eos_token_id"]
+        return tuple(found) if isinstance(found, list) else (found,)
+
+    def ended(self, ids: list[int]) -> list[int]:
+        """Generated ids up to the first end token, which stays."""
+        ends = [i for i, token in enumerate(ids) if token in self.end_ids]
+        return ids[: ends[0] + 1] if ends else ids
 
     @cached_property
     def shortlist(self) -> Shortlist | None:
@@ -303,10 +327,14 @@ class Runner:
             beams = decoding["num_beams"] if num_beams is None else num_beams
             penalty = decoding["length_penalty"] if length_penalty is None else length_penalty
             feed["max_new_tokens"] = np.array([self.bundle.limit(len(r)) for r in rows], np.int64)
-            feed["min_new_tokens"] = np.array(decoding["min_new_tokens"], np.int64)
+            least = [self.bundle.minimum(len(row)) for row in rows]
             if new_tokens:
                 feed["max_new_tokens"][:] = new_tokens
-                feed["min_new_tokens"] = np.array(new_tokens, np.int64)
+                least = [new_tokens] * len(rows)
+            shapes = {value["name"]: value["shape"] for value in manifest["inputs"]}
+            if not shapes["min_new_tokens"]:
+                least = least[0]
+            feed["min_new_tokens"] = np.array(least, np.int64)
             feed["num_beams"] = np.array(beams, np.int64)
             feed["length_penalty"] = np.array(penalty, np.float32)
             feed |= self._options(len(rows), options)
@@ -389,9 +417,7 @@ class Runner:
 
     def trim(self, ids: np.ndarray, input_tokens: int) -> list[int]:
         """Generated ids of a row of that many input tokens, up to the end token or its limit."""
-        end = self.bundle.manifest["decoding"]["eos_token_id"]
-        kept = ids[: self.bundle.limit(input_tokens)].tolist()
-        return kept[: kept.index(end) + 1] if end in kept else kept
+        return self.bundle.ended(ids[: self.bundle.limit(input_tokens)].tolist())
 
 
 def _in_batches(

@@ -136,7 +136,7 @@ def _answer(
             "input_ids": feed["input_ids"],
             "attention_mask": feed["attention_mask"],
             "max_new_tokens": np.array([limit], np.int64),
-            "min_new_tokens": np.array(0, np.int64),
+            "min_new_tokens": np.zeros((1,) * model.rules.minimum_per_row, np.int64),
             "num_beams": np.array(1, np.int64),
             "length_penalty": np.array(1, np.float32),
             **more,

@@ -41,10 +41,7 @@ def write(manifest: dict[str, Any], made: str) -> str:
     lines.append(f"| longest input | {manifest['limits']['max_tokens']} tokens; the rest is cut |")
     decoding = manifest.get("decoding")
     if decoding:
-        lines.append(
-            f"| longest output | {decoding['max_length_factor']:g} x input tokens + "
-            f"{decoding['max_length_offset']}, at most {decoding['max_new_tokens']} tokens |"
-        )
+        lines.append(f"| longest output | {_longest_output(decoding)} |")
         lines.append(
             f"| search | {decoding['num_beams']} beams, "
             f"length penalty {decoding['length_penalty']:g} |"
@@ -70,3 +67,13 @@ def write(manifest: dict[str, Any], made: str) -> str:
     ]
     lines += ["", TAIL, "", made]
     return "\n".join(lines) + "\n"
+
+
+def _longest_output(decoding: dict[str, Any]) -> str:
+    most = f"{decoding['max_new_tokens']} tokens"
+    if "max_length_factor" in decoding:
+        factor, offset = decoding["max_length_factor"], decoding["max_length_offset"]
+        most = f"{factor:g} x input tokens + {offset}, at most {most}"
+    if "max_total_tokens" in decoding:
+        most += f", at most {decoding['max_total_tokens']} with the prompt"
+    return most

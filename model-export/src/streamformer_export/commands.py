@@ -131,11 +131,16 @@ def export(
         int | None, typer.Option(min=1, help="Longest output; by default the model's.")
     ] = None,
     max_length_factor: Annotated[
-        float, typer.Option(help="Output tokens allowed per input token.")
-    ] = 2.0,
+        float | None,
+        typer.Option(
+            help="Tokens of a translation allowed per input token, such as 2; by default only the "
+            "model's limit holds, as in transformers."
+        ),
+    ] = None,
     max_length_offset: Annotated[
-        int, typer.Option(min=0, help="Output tokens allowed on top.")
-    ] = 16,
+        int | None,
+        typer.Option(min=0, help="Tokens allowed on top of the factor's; 16 where none is given."),
+    ] = None,
     options: With = None,
     alignment_layer: AlignmentLayer = -1,
     calibrate: Calibrate = None,

@@ -309,6 +309,12 @@ def _made(model: Model, settings: Settings, golden_by: str) -> str:
     elif Variant.INT8 in settings.variants:
         names = [dataset_name(option) for option in settings.calibrate] or ["the golden texts"]
         lines += [f"The scales of int8 were calibrated on {' and '.join(names)}.", ""]
+    if model.defaults and not model.defaults.sets_limit and not settings.max_new_tokens:
+        lines += [
+            "The model folder sets no limit: the longest output is transformers' default. "
+            "`--max-new-tokens` sets another.",
+            "",
+        ]
     lines.append(f"The answers in `golden.jsonl` are from {golden_by}.")
     if "transformers" not in golden_by and model.has_reference:
         lines.append(

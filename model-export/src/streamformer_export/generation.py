@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,6 @@ GENERATION = "generation_config.json"
 # Settings that change what is generated and that the graph does not have, with their neutral
 # values.
 NEUTRAL: dict[str, tuple[Any, ...]] = {
-    "begin_suppress_tokens": (None,),
     "constraints": (None,),
     "diversity_penalty": (None, 0.0),
     "encoder_no_repeat_ngram_size": (None, 0),
@@ -45,11 +44,16 @@ SAMPLING_NEUTRAL: dict[str, tuple[Any, ...]] = {
 # What transformers takes where a model samples and does not say.
 TOP_K = 50
 
+# New tokens where a folder has no limit, as in transformers.
+NEW_TOKENS = 20
+
 # What a config.json without generation_config.json may say.
 KEYS = (
     *NEUTRAL,
     *SAMPLING_NEUTRAL,
     "bad_words_ids",
+    "begin_suppress_tokens",
+    "bos_token_id",
     "decoder_start_token_id",
     "do_sample",
     "early_stopping",
@@ -81,6 +85,11 @@ class Defaults:
     length_penalty: float
     min_new_tokens: int
     max_new_tokens: int
+    # Of prompt and answer together; the least counts instead of min_new_tokens.
+    max_total_tokens: int | None = None
+    min_total_tokens: int | None = None
+    # Whether the folder sets a limit; else it is transformers' own.
+    sets_limit: bool = True
     repetition_penalty: float = 1.0
     no_repeat_ngram_size: int = 0
     # What stands in front of every text.
@@ -128,14 +137,15 @@ def read_generation(
     vocabulary_size: int,
     task: str,
     *,
-    prompted: bool = False,
+    shared_positions: int | None = None,
     direction: str | None = None,
 ) -> tuple[Rules, Defaults]:
     """The fixed rules of a generating model, and the defaults of the rest.
 
     What config.json has for the task in task_specific_params goes before the general settings, as
-    in transformers' pipelines; `direction` as in `task_params`. A `prompted` model has no encoder
-    and goes on with what it read. Raises ExportError for a setting that the graph does not have.
+    in transformers' pipelines; `direction` as in `task_params`. A model without an encoder goes on
+    with what it read: prompt and answer share its `shared_positions`. Raises ExportError for a
+    setting that the graph does not have.
     """
     path = folder / GENERATION
     values = {key: config.take(key, None) for key in KEYS}
@@ -150,82 +160,154 @@ def read_generation(
     for key, neutral in NEUTRAL.items():
         source.require(key, *neutral)
 
-    end = _one(source, "eos_token_id")
-    if end is None:
+    ids = _Ids(source, vocabulary_size)
+    ends = ids.some("eos_token_id")
+    if not ends:
         raise ExportError(
             f"A generating model has an eos_token_id: {folder} has none. "
             "Add it to generation_config.json."
         )
-    padding = source.take("pad_token_id", None)
-    start = source.take("decoder_start_token_id", None)
-    if start is None:
-        start = values["decoder_start_token_id"]
-    if prompted:
-        # A minimum would count the prompt, and the first token stands behind it.
-        source.require("min_length", 0, None)
+    # Padding may be outside the vocabulary: it only fills.
+    padding = _or(source.take("pad_token_id", None), ends[0])
+    source.ignore(("bos_token_id",))
+    start = ids.one("decoder_start_token_id")
+    if start is None and shared_positions is None:
+        start = ids.one("bos_token_id")
+    if shared_positions is not None:
+        # The first token is behind the prompt.
         source.require("forced_bos_token_id", None)
-        start, padding = end, end if padding is None else padding
-    if padding == end:
+        start = ends[0]
+    if padding in ends:
         # What is behind the end is told from the end itself by an id that no token has.
         padding = vocabulary_size
-    if start is None or padding is None:
+    if start is None:
         raise ExportError(
-            "An encoder-decoder has a decoder_start_token_id and a pad_token_id: "
-            f"{folder} has {start!r} and {padding!r}. Add them to generation_config.json."
+            "An encoder-decoder has a decoder_start_token_id or a bos_token_id: "
+            f"{source.name} has none. Add one to it."
         )
-    banned = set()
-    for word in source.take("bad_words_ids", None) or ():
-        if len(word) != 1:
-            raise ExportError(
-                f"Banned words are supported as single tokens: bad_words_ids has {word}. "
-                "Remove it from generation_config.json."
-            )
-        banned.add(word[0])
-    # transformers lets the end token pass as a word, but suppresses it as a token.
-    banned.discard(end)
-    banned.update(source.take("suppress_tokens", None) or ())
-    forced_end = _one(source, "forced_eos_token_id")
-    if forced_end not in (None, end):
-        raise ExportError(
-            f"The forced last token is the end token: forced_eos_token_id is {forced_end}, "
-            f"eos_token_id is {end}. Change generation_config.json."
-        )
-    early_stopping = source.take("early_stopping", None) or False
-    if early_stopping not in (False, True, "never"):
-        raise ExportError(
-            "early_stopping is one of False, True and 'never': "
-            f"it is {early_stopping!r}. Change generation_config.json."
-        )
+    suppressed = ids.suppressed("suppress_tokens")
+    words = [word for word in ids.words() if word not in [(end,) for end in ends]]
     rules = Rules(
         vocabulary_size=vocabulary_size,
         start_id=start,
-        end_id=end,
+        end_ids=ends,
         padding_id=padding,
-        banned_ids=tuple(sorted(banned)),
-        forced_bos_id=source.take("forced_bos_token_id", None),
-        early_stopping=early_stopping,
-        force_end=forced_end is not None,
+        banned_ids=tuple(sorted({*suppressed, *(word[0] for word in words if len(word) == 1)})),
+        banned_words=tuple(word for word in words if len(word) > 1),
+        banned_first_ids=ids.suppressed("begin_suppress_tokens"),
+        forced_bos_id=ids.forced("forced_bos_token_id", suppressed),
+        early_stopping=_early_stopping(source),
+        forced_end_id=ids.forced("forced_eos_token_id", suppressed),
         renormalize=bool(source.take("renormalize_logits", False)),
-    )
-    most = source.take("max_new_tokens", None)
-    # max_length and min_length count the start token; a prompt's tokens only the first does, so
-    # that it is an upper bound there.
-    longest = source.take("max_length", None)
-    least = max(
-        source.take("min_new_tokens", None) or 0, (source.take("min_length", None) or 0) - 1
     )
     defaults = Defaults(
         num_beams=source.take("num_beams", None) or 1,
         length_penalty=_or(source.take("length_penalty", None), 1.0),
-        min_new_tokens=least,
-        max_new_tokens=most or (longest - 1 if longest else 256),
+        **_lengths(source, shared_positions),
         repetition_penalty=_or(source.take("repetition_penalty", None), 1.0),
         no_repeat_ngram_size=source.take("no_repeat_ngram_size", None) or 0,
         prefix=prefix,
         **_sampling(source),
     )
     source.refuse_rest()
-    return rules, defaults
+    return replace(rules, minimum_per_row=defaults.min_total_tokens is not None), defaults
+
+
+def _lengths(source: Config, shared_positions: int | None) -> dict[str, Any]:
+    """The lengths of Defaults. As in transformers, max_new_tokens goes before max_length and
+    min_new_tokens before min_length, which count what the decoder has read: a prompt, or the start
+    token."""
+
+    def count(key: str, at_least: int) -> int | None:
+        value = source.take(key, None)
+        if value is not None and (type(value) is not int or value < at_least):
+            raise ExportError(
+                f"{source.name}: {key} is a whole number from {at_least} up: it is {value!r}. "
+                "Change or remove it."
+            )
+        return value
+
+    most, longest = count("max_new_tokens", 1), count("max_length", 2)
+    least, shortest = count("min_new_tokens", 0), count("min_length", 0)
+    lengths: dict[str, Any] = {"sets_limit": most is not None or longest is not None}
+    if most is None and longest is None:
+        lengths["max_total_tokens"] = shared_positions
+    elif most is None and shared_positions is not None:
+        lengths["max_total_tokens"] = longest
+    if least is None and shortest and shared_positions is not None:
+        lengths["min_total_tokens"], shortest = shortest, 0
+    return lengths | {
+        "max_new_tokens": _or(most, NEW_TOKENS if longest is None else longest - 1),
+        "min_new_tokens": _or(least, max(0, (shortest or 0) - 1)),
+    }
+
+
+class _Ids:
+    """The settings that name tokens, each checked against the vocabulary."""
+
+    def __init__(self, source: Config, vocabulary_size: int) -> None:
+        self._source = source
+        self._size = vocabulary_size
+
+    def some(self, key: str) -> tuple[int, ...]:
+        """The token or tokens of a key, none twice."""
+        value = self._source.take(key, None)
+        found = value if isinstance(value, list) else [] if value is None else [value]
+        return self._known(key, tuple(dict.fromkeys(found)))
+
+    def one(self, key: str) -> int | None:
+        """The only token of a key."""
+        found = self.some(key)
+        if len(found) > 1:
+            raise ExportError(
+                f"{self._source.name}: {key} is one token: it is {list(found)}. Keep one of them."
+            )
+        return found[0] if found else None
+
+    def forced(self, key: str, suppressed: tuple[int, ...]) -> int | None:
+        """A token that a place of the answer must have, which nothing may suppress."""
+        found = self.one(key)
+        if found in suppressed:
+            raise ExportError(
+                f"{self._source.name}: {key} is {found}, and suppress_tokens has it too, so that "
+                "no token is left for its place. Remove it from one of them."
+            )
+        return found
+
+    def suppressed(self, key: str) -> tuple[int, ...]:
+        """Tokens that may not be generated; other ids count nothing, as in transformers."""
+        found = self._source.take(key, None) or ()
+        return tuple(sorted({token for token in found if 0 <= token < self._size}))
+
+    def words(self) -> list[tuple[int, ...]]:
+        """bad_words_ids."""
+        found = self._source.take("bad_words_ids", None) or ()
+        for word in found:
+            if not isinstance(word, list) or not word:
+                raise ExportError(
+                    f"{self._source.name}: bad_words_ids is a list of lists of token ids: one of "
+                    f"them is {word!r}. Change or remove it."
+                )
+        return [self._known("bad_words_ids", tuple(word)) for word in found]
+
+    def _known(self, key: str, tokens: tuple[int, ...]) -> tuple[int, ...]:
+        for token in tokens:
+            if type(token) is not int or not 0 <= token < self._size:
+                raise ExportError(
+                    f"{self._source.name}: {key} names token {token!r}, but the vocabulary of "
+                    f"config.json has {self._size} tokens, from 0 up. Correct one of them."
+                )
+        return tokens
+
+
+def _early_stopping(source: Config) -> bool | str:
+    value = source.take("early_stopping", None) or False
+    if value not in (False, True, "never"):
+        raise ExportError(
+            "early_stopping is one of False, True and 'never': "
+            f"it is {value!r}. Change {source.name}."
+        )
+    return value
 
 
 def input_padding(rules: Rules) -> int:
@@ -256,14 +338,3 @@ def _sampling(source: Config) -> dict[str, float]:
 
 def _or(value: Any, default: Any) -> Any:
     return default if value is None else value
-
-
-def _one(config: Config, key: str) -> int | None:
-    value = config.take(key, None)
-    if isinstance(value, list):
-        if len(value) != 1:
-            raise ExportError(
-                f"{key} is supported as one token: it is {value}. Change generation_config.json."
-            )
-        return value[0]
-    return value

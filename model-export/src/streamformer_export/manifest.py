@@ -16,6 +16,8 @@ from streamformer_export.settings import Settings
 
 VERSION = "0.1.0"
 
+# What goes with a --max-length-factor.
+LENGTH_OFFSET = 16
 # What a manifest that is silent means.
 DEFAULT_PROBLEM = "single_label_classification"
 
@@ -25,8 +27,7 @@ def draft_manifest(
 ) -> dict[str, Any]:
     longest = tokenizer.longest_input(folder, model.max_positions)
     if model.task is Task.TEXT_GENERATION:
-        # Prompt and continuation share the positions.
-        longest = min(longest, model.max_positions - _longest_output(model, settings))
+        longest = min(longest, _longest_prompt(model, settings))
     max_tokens = settings.max_tokens or longest
     if max_tokens > model.max_positions:
         raise ExportError(
@@ -58,7 +59,8 @@ def draft_manifest(
         manifest["target_languages"] = [
             Language.parse(one).tag for one in settings.target_languages
         ]
-        manifest["decoding"] = _decoding(model, settings, decoding_options(model, settings))
+        options = decoding_options(model, settings)
+        manifest["decoding"] = _decoding(model, settings, options, max_tokens)
     template = settings.template or f"{model.defaults.prefix if model.defaults else ''}{TEXT}"
     if template.count(TEXT) != 1:
         raise ExportError(
@@ -77,19 +79,19 @@ def draft_manifest(
     return manifest
 
 
-def _decoding(model: Model, settings: Settings, options: Options) -> dict[str, Any]:
+def _decoding(
+    model: Model, settings: Settings, options: Options, max_tokens: int
+) -> dict[str, Any]:
     defaults, rules = model.defaults, model.rules
     assert defaults and rules
-    most = _longest_output(model, settings)
     penalty = settings.length_penalty
+    ends = list(rules.end_ids)
     decoding = {
         "num_beams": settings.num_beams or defaults.num_beams,
         "length_penalty": defaults.length_penalty if penalty is None else penalty,
-        "max_length_factor": settings.max_length_factor,
-        "max_length_offset": settings.max_length_offset,
-        "max_new_tokens": most,
-        "min_new_tokens": defaults.min_new_tokens,
-        "eos_token_id": rules.end_id,
+        **_limits(model, settings, max_tokens),
+        "eos_token_id": ends if len(ends) > 1 else ends[0],
+        **({} if rules.forced_end_id is None else {"forced_eos_token_id": rules.forced_end_id}),
         **({"shortlist_file": SHORTLIST} if model.shortlist else {}),
     }
     if Option.REPETITION_PENALTY in options:
@@ -103,19 +105,81 @@ def _decoding(model: Model, settings: Settings, options: Options) -> dict[str, A
     return decoding
 
 
-def _longest_output(model: Model, settings: Settings) -> int:
-    """Tokens that a row may generate: those asked for, or the model's within its positions."""
-    read = 0
+def _limits(model: Model, settings: Settings, max_tokens: int) -> dict[str, Any]:
+    """The lengths of an answer, and which of the folder's settings others took the place of."""
+    defaults = model.defaults
+    most = _longest_output(model, settings, max_tokens)
+    limits: dict[str, Any] = {
+        "max_new_tokens": most,
+        "min_new_tokens": defaults.min_new_tokens,
+    }
+    if settings.max_length_factor is not None:
+        if model.task is not Task.TRANSLATION:
+            raise ExportError(
+                "--max-length-factor is for translations, whose length follows their input's: the "
+                f"task is {model.task}. Leave it out, or give --max-new-tokens."
+            )
+        limits["max_length_factor"] = settings.max_length_factor
+        offset = settings.max_length_offset
+        limits["max_length_offset"] = LENGTH_OFFSET if offset is None else offset
+    elif settings.max_length_offset is not None:
+        raise ExportError(
+            f"--max-length-offset is {settings.max_length_offset}, but there is no "
+            "--max-length-factor that it goes with. Give both or neither."
+        )
     if model.task is Task.TEXT_GENERATION:
-        # What is generated stands behind the prompt.
-        read = settings.max_tokens or (1 if settings.max_new_tokens else model.max_positions // 2)
-    room = model.max_positions - read
+        total = _longest_total(model, settings)
+        if max_tokens + most > total:
+            limits["max_total_tokens"] = total
+        if defaults.min_total_tokens is not None:
+            limits["min_total_tokens"] = defaults.min_total_tokens
+    bounded = (
+        most < defaults.max_new_tokens
+        or (defaults.max_total_tokens or 0) > model.max_positions
+        or ("max_total_tokens" in limits and defaults.max_total_tokens is None)
+    )
+    chosen = {
+        "num_beams": settings.num_beams is not None,
+        "length_penalty": settings.length_penalty is not None,
+        # By its positions too.
+        "max_new_tokens": settings.max_new_tokens is not None or bounded,
+    }
+    return limits | {"chosen": [name for name, is_chosen in chosen.items() if is_chosen]}
+
+
+def _longest_total(model: Model, settings: Settings) -> int:
+    """The most tokens of a prompt and its answer together."""
+    most = None if settings.max_new_tokens else model.defaults.max_total_tokens
+    return min(most or model.max_positions, model.max_positions)
+
+
+def _longest_prompt(model: Model, settings: Settings) -> int:
+    """The longest prompt that leaves room for an answer: one token where prompt and answer have a
+    limit together, else all that the folder or the exporter allows, up to half of the positions."""
+    total = _longest_total(model, settings)
+    if settings.max_new_tokens:
+        return total - _longest_output(model, settings, 1)
+    if model.defaults.max_total_tokens is not None:
+        return total - 1
+    return total - min(model.defaults.max_new_tokens, total // 2)
+
+
+def _longest_output(model: Model, settings: Settings, max_tokens: int) -> int:
+    """The most tokens that a row may generate."""
+    room = model.max_output or model.max_positions
+    if model.task is Task.TEXT_GENERATION:
+        # An answer is behind its prompt.
+        room = _longest_total(model, settings) - (max_tokens if settings.max_new_tokens else 1)
+        if max_tokens > room and not settings.max_new_tokens:
+            raise ExportError(
+                f"Prompt and answer together have at most {room + 1} tokens: --max-tokens is "
+                f"{max_tokens}. Lower it, or give --max-new-tokens."
+            )
     most = settings.max_new_tokens or min(model.defaults.max_new_tokens, room)
     if not 1 <= most <= room:
         raise ExportError(
             f"A text is generated within the model's {model.max_positions} positions, its prompt "
-            f"included: --max-new-tokens is {most}, --max-tokens {read or settings.max_tokens}. "
-            "Lower one."
+            f"included: --max-new-tokens is {most}, --max-tokens {settings.max_tokens}. Lower one."
         )
     return most
 

@@ -84,7 +84,7 @@ def _ctranslate2_translators(
 
     decoding = bundle.manifest["decoding"]
     vocabulary = bundle.tokenizer
-    end = vocabulary.id_to_token(decoding["eos_token_id"])
+    end = vocabulary.id_to_token(bundle.end_ids[0])
     for kind in ("int8", "float32"):
         folder = scratch / f"ctranslate2-{kind}"
         converter = ctranslate2.converters.TransformersConverter(str(weights))

@@ -44,11 +44,12 @@ def load(folder: Path, bundle: Bundle) -> Any:
     kind = getattr(transformers, kind)
     model = kind.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager")
     if bundle.generates:
-        # Each row has its own limit.
-        model.generation_config.max_length = None
         for key, value in _task_params(model.config, bundle).items():
-            if key not in ("prefix", "max_length"):
+            if key != "prefix":
                 setattr(model.generation_config, key, value)
+        if "max_new_tokens" in _chosen(bundle, 1):
+            # It would go first, with a warning for each text.
+            model.generation_config.max_length = None
     return model.eval()
 
 
@@ -116,8 +117,11 @@ def generate(
     import torch
 
     decoding = bundle.manifest["decoding"]
-    beams = decoding["num_beams"] if num_beams is None else num_beams
-    settings = {"length_penalty": decoding["length_penalty"]} if beams > 1 else {}
+    settings = _chosen(bundle, len(row))
+    if num_beams is not None:
+        settings["num_beams"] = num_beams
+    if settings.get("num_beams", decoding["num_beams"]) == 1:
+        settings.pop("length_penalty", None)
     first = bundle.target_language_id(language)
     if first is not None:
         settings["forced_bos_token_id"] = first
@@ -132,13 +136,27 @@ def generate(
             input_ids=torch.tensor([row]),
             attention_mask=torch.ones(1, len(row), dtype=torch.int64),
             do_sample=False,
-            num_beams=beams,
-            max_new_tokens=bundle.limit(len(row)),
-            min_new_tokens=decoding["min_new_tokens"],
             **settings,
         )[0, start:].tolist()
-    end = decoding["eos_token_id"]
-    return ids[: ids.index(end) + 1] if end in ids else ids
+    return bundle.ended(ids)
+
+
+def _chosen(bundle: Bundle, input_tokens: int) -> dict[str, Any]:
+    """What the exporter chose in place of the folder's own settings, for a row of that many tokens.
+
+    The manifest of an older bundle does not say what was chosen: all of it counts.
+    """
+    decoding = bundle.manifest["decoding"]
+    chosen = decoding.get("chosen")
+    settings = {}
+    if chosen is None:
+        settings["min_new_tokens"] = decoding["min_new_tokens"]
+    for key in ("num_beams", "length_penalty"):
+        if chosen is None or key in chosen:
+            settings[key] = decoding[key]
+    if chosen is None or "max_new_tokens" in chosen or "max_length_factor" in decoding:
+        settings["max_new_tokens"] = bundle.limit(input_tokens)
+    return settings
 
 
 def generated(

@@ -54,8 +54,9 @@ class Settings:
     num_beams: int | None = None
     length_penalty: float | None = None
     max_new_tokens: int | None = None
-    max_length_factor: float = 2.0
-    max_length_offset: int = 16
+    # A translation's own limit, by its length.
+    max_length_factor: float | None = None
+    max_length_offset: int | None = None
     options: frozenset[Option] = frozenset()
     alignment_layer: int = -1
     calibrate: tuple[str, ...] = ()

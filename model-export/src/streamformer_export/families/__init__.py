@@ -79,6 +79,8 @@ class Model:
     pooling: Pooling | None = None
     rules: Rules | None = None
     defaults: Defaults | None = None
+    # The most tokens of an answer, where other than max_positions.
+    max_output: int | None = None
     # Whether tokens tell the model the language of its input, and of its output.
     names_source_language: bool = False
     names_target_language: bool = False

@@ -113,7 +113,7 @@ def _read(
     )
     deeper_softer = config.take("scale_attn_by_inverse_layer_idx", False)
     positions = config.take("n_positions", 1024)
-    generation = read_generation(folder, config, shape.vocabulary, task, prompted=True)
+    generation = read_generation(folder, config, shape.vocabulary, task, shared_positions=positions)
     config.refuse_rest()
     check_shape(weights, f"{body}wte.weight", ("vocab_size", shape.vocabulary), ("n_embd", width))
     check_shape(weights, f"{body}wpe.weight", ("n_positions", positions), ("n_embd", width))
@@ -151,7 +151,7 @@ class CausalDecoder(Layers):
     def build(self, rules: Rules, options: Options = NO_OPTIONS) -> Graph:
         g = Graph("generate")
         ids, mask = self._inputs(g)
-        limits = decoding_inputs(g, options)
+        limits = decoding_inputs(g, options, minimum_per_row=rules.minimum_per_row)
         length = g.op("ReduceSum", mask, g.ints(1))
         wide = (_filled(g, one, KEPT_TOGETHER, axis=1) for one in (ids, mask))
         decode.generate(

@@ -112,7 +112,7 @@ def read(folder: Path, user: IgnoredKeys) -> Model:
     config.refuse_rest()
     # Marian's SentencePiece vocabularies begin with </s> and <unk>, and it never generates <unk>.
     rules = Rules(
-        vocabulary_size=sizes.vocabulary, start_id=0, end_id=0, padding_id=1, banned_ids=(1,)
+        vocabulary_size=sizes.vocabulary, start_id=0, end_ids=(0,), padding_id=1, banned_ids=(1,)
     )
     lists = find_shortlist(folder)
     return Model(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -121,7 +122,10 @@ def read(
             final_scale=width**-0.5 if scaled else 1.0,
         ),
     )
-    return encoder_decoder(family, task, positions, shape, stacks, weights, generation)
+    # Distances have no end, and so answers.
+    return encoder_decoder(
+        family, task, positions, shape, stacks, weights, generation, max_output=sys.maxsize
+    )
 
 
 def distance_buckets(buckets: int, farthest: int, *, both_ways: bool) -> np.ndarray:

@@ -100,7 +100,9 @@ class _Search:
         self.step = step
         self.scores_tokens = scores_tokens
         self.prompt = prompt
-        self.remembers = bool(limits.repetition_penalty or limits.no_repeat_ngram_size)
+        self.remembers = bool(
+            limits.repetition_penalty or limits.no_repeat_ngram_size or rules.banned_words
+        )
         self.batch = g.op("Shape", limits.max_new_tokens)
         self.num_beams = limits.num_beams
         samples = ""
@@ -108,10 +110,10 @@ class _Search:
             samples = g.op("Greater", limits.temperature, g.float(0))
             self.num_beams = g.op("Where", samples, g.int(1), self.num_beams)
         self.beams = g.op("Reshape", self.num_beams, g.ints(1))
-        # The best of all beams, and as many again should the first ones end.
-        self.candidates = g.op("Mul", self.beams, g.ints(2))
-        # Per beam; banned tokens and the end token may be among them and are passed over.
-        passed_over = g.ints(len(rules.banned_ids) + 1)
+        # The best of all beams, and as many again for each token that may end the first ones.
+        self.candidates = g.op("Mul", self.beams, g.ints(1 + len(rules.end_ids)))
+        # Per beam; banned tokens and end tokens may be among them and are passed over.
+        passed_over = g.ints(len(rules.banned_ids) + len(rules.end_ids))
         if limits.suppress_tokens:
             passed_over = g.op("Add", passed_over, g.op("Shape", limits.suppress_tokens))
         self.per_beam = g.op(
@@ -163,7 +165,9 @@ class _Search:
         self.grown = len(grown)
         moving = [*start.values(), *((cache, FLOAT, 4) for cache in grown), *reordered]
         rows = g.op("Range", g.int(0), g.op("Squeeze", self.batch), g.int(1))
-        self.given = RowInputs(self.limits.max_new_tokens, rows, self.forced_bos, self.limits.seed)
+        limits = self.limits
+        minimum = limits.min_new_tokens if self.rules.minimum_per_row else ""
+        self.given = RowInputs(limits.max_new_tokens, minimum, rows, self.forced_bos, limits.seed)
         still = [*self.given.values(), *fixed]
         types = [(type_, rank) for _, type_, rank in moving]
 
@@ -220,7 +224,7 @@ class _Search:
             moved = g.op("GatherElements", ids, g.op("Max", source, g.int(0)), axis=1)
             moved = g.op("Where", g.op("Less", source, g.int(0)), g.int(NO_TOKEN), moved)
             history = g.op("Expand", g.op("Unsqueeze", moved, g.ints(1)), wide)
-            done = g.op("Expand", g.int(self.rules.padding_id), wide)
+            done = g.op("Expand", g.int(NO_TOKEN), wide)
         return State(
             ids=g.op("Expand", g.op("GatherElements", ids, last, axis=1), rows),
             scores=g.op("Expand", scores, rows),
@@ -274,7 +278,7 @@ class _Search:
         def write(result: str, done: str) -> str:
             return g.op("ScatterND", result, target, g.op("Compress", done, closed, axis=0))
 
-        sequences = g.op("Pad", sequences, wider, g.int(self.rules.padding_id), g.ints(2))
+        sequences = g.op("Pad", sequences, wider, g.int(NO_TOKEN), g.ints(2))
         results = [write(sequences, state.done), write(scores, state.done_scores)]
         if self.scores_tokens:
             token_scores = g.op("Pad", token_scores, wider, g.float(0), g.ints(2))
@@ -300,11 +304,10 @@ class _Search:
         bias = g.op("Unsqueeze", seen, g.ints(1))
         logits, caches = self.step(g, state.ids, position, bias, [*caches, *fixed])
         norm = g.op("Gather", self.norms, position)
-        early = g.op("Less", position, self.limits.min_new_tokens)
         here = position
         position = g.op("Add", position, g.int(1))
         at_limit = g.op("GreaterOrEqual", position, limit)
-        values, tokens = self.token_scores.best(g, state, logits, given, here, early, at_limit)
+        values, tokens = self.token_scores.best(g, state, logits, given, here, at_limit)
 
         last = ""
         if self.rules.early_stopping == "never":
@@ -339,7 +342,9 @@ class _Search:
         )
         token = g.op("GatherElements", g.op("Reshape", tokens, flat), index, axis=1)
         beam = g.op("Div", index, self.per_beam)
-        ended = g.op("Or", g.op("Equal", token, g.int(self.rules.end_id)), at_limit)
+        ended = at_limit
+        for end in self.rules.end_ids:
+            ended = g.op("Or", g.op("Equal", token, g.int(end)), ended)
 
         running = g.op("Where", ended, g.op("Add", best, g.float(REFUSED)), best)
         scores, chosen = g.op("TopK", running, self.beams, outputs=2, axis=-1)
@@ -368,7 +373,7 @@ class _Search:
 
         source = g.op("Unsqueeze", first(beam), g.ints(2))
         new = continued(state.history, source, first(token))
-        old = g.op("Pad", state.done, g.ints(0, 1), g.int(self.rules.padding_id), g.ints(2))
+        old = g.op("Pad", state.done, g.ints(0, 1), g.int(NO_TOKEN), g.ints(2))
         pool = g.op("Concat", old, new, axis=1)
 
         # A row is done when its best beam cannot beat its worst hypothesis any more.
@@ -413,8 +418,10 @@ class _Search:
         if self.prompt and self.remembers:
             source = g.op("Shape", self.prompt.ids, start=1)
             sequences = g.op("Slice", sequences, source, g.ints(2**31), g.ints(2))
-        used = g.op("Not", g.op("Equal", sequences, g.int(self.rules.padding_id)))
-        used = g.op("ReduceMax", g.op("Cast", used, to=INT64), g.ints(0, 1), keepdims=0)
+        none = g.op("Equal", sequences, g.int(NO_TOKEN))
+        sequences = g.op("Where", none, g.int(self.rules.padding_id), sequences)
+        used = g.op("Cast", g.op("Not", none), to=INT64)
+        used = g.op("ReduceMax", used, g.ints(0, 1), keepdims=0)
         last = g.op("Slice", g.op("NonZero", used), g.ints(-1), g.ints(2**31), g.ints(1))
         longest = g.op("Add", g.op("Squeeze", last, g.ints(0)), g.ints(1))
         cropped = [

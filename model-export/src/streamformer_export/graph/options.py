@@ -74,11 +74,13 @@ class Limits:
     seed: str = ""
 
 
-def decoding_inputs(g: Graph, options: Options = NO_OPTIONS) -> Limits:
+def decoding_inputs(
+    g: Graph, options: Options = NO_OPTIONS, *, minimum_per_row: bool = False
+) -> Limits:
     """Declares the inputs of decoding, those of the options included."""
     limits = {
         "max_new_tokens": g.input("max_new_tokens", INT64, ("batch",)),
-        "min_new_tokens": g.input("min_new_tokens", INT64, ()),
+        "min_new_tokens": g.input("min_new_tokens", INT64, ("batch",) * minimum_per_row),
         "num_beams": g.input("num_beams", INT64, ()),
         "length_penalty": g.input("length_penalty", FLOAT, ()),
     }

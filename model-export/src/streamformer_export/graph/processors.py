@@ -6,9 +6,12 @@ how many tokens the n-grams ban grows with the text.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from streamformer_export.graph.builder import INT64, Graph
+from streamformer_export.graph.builder import BOOL, INT64, Graph
+from streamformer_export.graph.search_state import NO_TOKEN
 
 
 def penalize_repetition(
@@ -34,11 +37,12 @@ def penalize_repetition(
     return g.op("ScatterElements", logs, columns, shifted, axis=2)
 
 
-def ban_repeated_ngrams(g: Graph, logs: str, seen: str, columns: str, size: str) -> str:
-    """NoRepeatNGramLogitsProcessor: `logs` without tokens that would repeat an n-gram.
+def repeated_ngrams(g: Graph, seen: str, size: str) -> str:
+    """NoRepeatNGramLogitsProcessor: which of the tokens so far would repeat an n-gram if they came
+    next, (rows, beams, seen).
 
-    `seen` (rows, beams, seen): the tokens so far; `columns` where they lie in `logs` (rows, beams,
-    vocabulary); `size` (): n, where 0 bans nothing.
+    `seen` (rows, beams, seen) are the tokens so far, at least one; `size` (): n, where 0 bans
+    nothing.
     """
     count = g.op("Squeeze", g.op("Shape", seen, start=2))
     position = g.op("Range", g.int(0), count, g.int(1))
@@ -53,6 +57,22 @@ def ban_repeated_ngrams(g: Graph, logs: str, seen: str, columns: str, size: str)
     differing = g.op("ReduceSum", differing, g.ints(3), keepdims=0)
     whole = g.op("GreaterOrEqual", position, back)
     repeats = g.op("And", g.op("Equal", differing, g.int(0)), whole)
-    repeats = g.op("And", repeats, g.op("Greater", size, g.int(0)))
-    bans = g.op("Where", repeats, g.float(-np.inf), g.float(0))
-    return g.op("ScatterElements", logs, columns, bans, axis=2, reduction="add")
+    return g.op("And", repeats, g.op("Greater", size, g.int(0)))
+
+
+def completed_words(g: Graph, seen: str, words: Sequence[tuple[int, ...]]) -> str:
+    """NoBadWordsLogitsProcessor: which words the next token would complete, (rows, beams, words).
+
+    `seen` (rows, beams, seen) are the tokens so far. A word has at least two tokens.
+    """
+    longest = max(map(len, words)) - 1
+    # The last tokens, in front of which there may be none.
+    last = g.op("Pad", seen, g.ints(longest, 0), g.int(NO_TOKEN), g.ints(2))
+    last = g.op("Slice", last, g.ints(-longest), g.ints(2**31), g.ints(2))
+    prefixes = np.full((len(words), longest), NO_TOKEN, np.int64)
+    for prefix, word in zip(prefixes, words, strict=True):
+        prefix[1 - len(word) :] = word[:-1]
+    same = g.op("Equal", g.op("Unsqueeze", last, g.ints(2)), g.constant(prefixes, np.int64))
+    same = g.op("Or", same, g.constant(prefixes == NO_TOKEN, np.bool_))
+    whole = g.op("ReduceMin", g.op("Cast", same, to=INT64), g.ints(3), keepdims=0)
+    return g.op("Cast", whole, to=BOOL)

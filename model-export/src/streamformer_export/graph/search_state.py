@@ -10,7 +10,8 @@ from streamformer_export.graph.builder import BOOL, FLOAT, INT64
 # The score of a hypothesis that must not win, as in transformers.
 REFUSED = -1.0e9
 
-# Stands for padding in what a row remembers of its prompt.
+# Stands where a row has no token: before its prompt, and after a finished hypothesis. A model may
+# generate its padding token, so that padding tells neither.
 NO_TOKEN = -1
 
 
@@ -20,17 +21,29 @@ class Rules:
 
     vocabulary_size: int
     start_id: int
-    end_id: int
+    # Each of them ends a hypothesis.
+    end_ids: tuple[int, ...]
     padding_id: int
     banned_ids: tuple[int, ...] = ()
+    # Sequences of two tokens or more whose last one is banned after the others.
+    banned_words: tuple[tuple[int, ...], ...] = ()
+    # Banned as the first token, or as the second where the first is forced.
+    banned_first_ids: tuple[int, ...] = ()
     # The first token that is generated, where the caller gives no other.
     forced_bos_id: int | None = None
     # When a row stops: as transformers' early_stopping, False, True or "never".
     early_stopping: bool | str = False
-    # The last token that a row's limit allows is the end token.
-    force_end: bool = False
+    # The last token that a row's limit allows, where it is forced.
+    forced_end_id: int | None = None
     # Log-probabilities are taken after tokens were banned.
     renormalize: bool = False
+    # Each row has its own min_new_tokens.
+    minimum_per_row: bool = False
+
+    @property
+    def end_id(self) -> int:
+        """The token that ends an input too."""
+        return self.end_ids[0]
 
 
 class Prompt(NamedTuple):
@@ -80,6 +93,7 @@ class RowInputs(NamedTuple):
     """What a caller gives each row, in the rows that are still open."""
 
     limit: str  # (rows)
+    minimum: str  # (rows), or empty where all rows have the same
     row: str  # (rows): its number in the batch
     forced_bos: str  # (rows), or empty
     seed: str  # (rows), or empty

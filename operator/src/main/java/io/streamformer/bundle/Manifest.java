@@ -1,5 +1,6 @@
 package io.streamformer.bundle;
 
+import com.fasterxml.jackson.annotation.JsonFormat;
 import com.fasterxml.jackson.annotation.JsonProperty;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -187,6 +188,16 @@ public record Manifest(
     /**
      * Decoding defaults, named as in transformers' GenerationConfig where it has the term.
      *
+     * @param maxLengthFactor generated tokens that an input token allows; null where only the other
+     *     limits hold
+     * @param maxLengthOffset generated tokens that are allowed on top of the factor's
+     * @param maxTotalTokens most tokens of a prompt and its answer together; null for any
+     * @param minTotalTokens no end token before prompt and answer have this many tokens together;
+     *     null where {@code minNewTokens} counts
+     * @param eosTokenId the tokens that end an answer
+     * @param forcedEosTokenId what the graph puts last in an answer that reaches its limit; null
+     *     for nothing
+     * @param chosen what the exporter set in place of the model folder's own setting
      * @param targetLanguageTokens first generated token by BCP 47 tag; empty where the model writes
      *     one language
      * @param shortlistFile Marian's binary lexical shortlist; null where the graph has no use for
@@ -196,11 +207,17 @@ public record Manifest(
     public record Decoding(
             @JsonProperty(required = true) int numBeams,
             @JsonProperty(required = true) float lengthPenalty,
-            @JsonProperty(required = true) double maxLengthFactor,
-            @JsonProperty(required = true) int maxLengthOffset,
+            Double maxLengthFactor,
+            Integer maxLengthOffset,
             @JsonProperty(required = true) int maxNewTokens,
             @JsonProperty(required = true) int minNewTokens,
-            @JsonProperty(required = true) int eosTokenId,
+            Integer maxTotalTokens,
+            Integer minTotalTokens,
+            @JsonProperty(required = true)
+                    @JsonFormat(with = JsonFormat.Feature.ACCEPT_SINGLE_VALUE_AS_ARRAY)
+                    List<Integer> eosTokenId,
+            Integer forcedEosTokenId,
+            List<String> chosen,
             Map<String, Integer> targetLanguageTokens,
             String shortlistFile,
             Float repetitionPenalty,
@@ -209,6 +226,8 @@ public record Manifest(
             Integer topK,
             Float topP) {
         public Decoding {
+            eosTokenId = List.copyOf(eosTokenId);
+            chosen = listOrEmpty(chosen);
             targetLanguageTokens =
                     targetLanguageTokens == null ? Map.of() : Map.copyOf(targetLanguageTokens);
             repetitionPenalty = repetitionPenalty == null ? 1f : repetitionPenalty;
@@ -222,16 +241,31 @@ public record Manifest(
                     "decoding.length_penalty is a number",
                     lengthPenalty);
             check(
-                    maxLengthFactor > 0,
+                    (maxLengthFactor == null) == (maxLengthOffset == null),
+                    "decoding has max_length_factor and max_length_offset, or neither",
+                    maxLengthFactor == null ? "only the offset" : "only the factor");
+            check(
+                    maxLengthFactor == null || maxLengthFactor > 0,
                     "decoding.max_length_factor is greater than 0",
                     maxLengthFactor);
             check(
-                    maxLengthOffset >= 0,
+                    maxLengthOffset == null || maxLengthOffset >= 0,
                     "decoding.max_length_offset is at least 0",
                     maxLengthOffset);
             check(maxNewTokens >= 1, "decoding.max_new_tokens is at least 1", maxNewTokens);
             check(minNewTokens >= 0, "decoding.min_new_tokens is at least 0", minNewTokens);
-            check(eosTokenId >= 0, "decoding.eos_token_id is at least 0", eosTokenId);
+            check(
+                    maxTotalTokens == null || maxTotalTokens >= 2,
+                    "decoding.max_total_tokens is at least 2",
+                    maxTotalTokens);
+            check(
+                    minTotalTokens == null || minTotalTokens >= 0,
+                    "decoding.min_total_tokens is at least 0",
+                    minTotalTokens);
+            check(
+                    !eosTokenId.isEmpty() && eosTokenId.stream().allMatch(id -> id >= 0),
+                    "decoding.eos_token_id is at least 0",
+                    eosTokenId);
             check(
                     repetitionPenalty > 0,
                     "decoding.repetition_penalty is greater than 0",

@@ -1,5 +1,6 @@
 package io.streamformer.decode;
 
+import io.streamformer.bundle.Manifest;
 import io.streamformer.inference.ModelInput;
 import io.streamformer.inference.ModelOutput;
 import io.streamformer.tokenize.Tokenizer;
@@ -12,12 +13,14 @@ final class GenerationDecoder implements PredictionDecoder {
 
     private final Tokenizer tokenizer;
     private final int numReturnSequences;
-    private final int eosTokenId;
+    private final long[] endIds;
+    private final Integer forcedEndId;
 
-    GenerationDecoder(Tokenizer tokenizer, int numReturnSequences, int eosTokenId) {
+    GenerationDecoder(Tokenizer tokenizer, int numReturnSequences, Manifest.Decoding decoding) {
         this.tokenizer = tokenizer;
         this.numReturnSequences = numReturnSequences;
-        this.eosTokenId = eosTokenId;
+        endIds = decoding.eosTokenId().stream().mapToLong(Integer::longValue).toArray();
+        forcedEndId = decoding.forcedEosTokenId();
     }
 
     @Override
@@ -25,8 +28,9 @@ final class GenerationDecoder implements PredictionDecoder {
         ModelOutput.Sequences sequences = (ModelOutput.Sequences) output;
         int best = row * sequences.hypotheses();
         long[] ids = ids(sequences, best, input);
-        boolean ended = ids.length < limit(sequences, input);
-        int outputTokens = ended ? ids.length + 1 : ids.length;
+        boolean ended = ids.length > 0 && ends(ids[ids.length - 1]);
+        // The graph may have put the end token there because no other token was allowed any more.
+        boolean forced = forcedEndId != null && ids.length == input.maxNewTokens();
         List<Prediction.Alternative> alternatives = new ArrayList<>(numReturnSequences - 1);
         for (int i = 1; i < Math.min(numReturnSequences, sequences.hypotheses()); i++) {
             alternatives.add(
@@ -38,25 +42,39 @@ final class GenerationDecoder implements PredictionDecoder {
                 tokenizer.decode(ids),
                 sequences.scores()[best],
                 alternatives,
-                tokenScores(sequences, best, outputTokens),
+                tokenScores(sequences, best, ids.length),
                 sequences.alignments() == null
                         ? List.of()
                         : WordAlignment.of(
                                 sequences, best, input.text().spans(), tokenizer.decodedSpans(ids)),
                 input.text().length(),
-                outputTokens,
-                input.text().truncated() || !ended);
+                ids.length,
+                input.text().truncated() || !ended || forced);
     }
 
-    /** The ids of a hypothesis before its end token. */
+    /**
+     * The ids of a hypothesis up to its first end token, which stays: one that is not special is
+     * part of the text, as in transformers.
+     */
     private long[] ids(ModelOutput.Sequences sequences, int hypothesis, ModelInput input) {
         int from = hypothesis * sequences.length();
         int most = limit(sequences, input);
         int length = 0;
-        while (length < most && sequences.ids()[from + length] != eosTokenId) {
+        boolean open = true;
+        while (length < most && open) {
+            open = !ends(sequences.ids()[from + length]);
             length++;
         }
         return Arrays.copyOfRange(sequences.ids(), from, from + length);
+    }
+
+    private boolean ends(long id) {
+        for (long end : endIds) {
+            if (id == end) {
+                return true;
+            }
+        }
+        return false;
     }
 
     /** A row that was cut short by its own limit has no end token, only padding behind it. */

@@ -43,9 +43,7 @@ public interface PredictionDecoder {
             case FEATURE_EXTRACTION -> new EmbeddingDecoder();
             case TRANSLATION, SUMMARIZATION, TEXT2TEXT_GENERATION, TEXT_GENERATION ->
                     new GenerationDecoder(
-                            tokenizer,
-                            generation.numReturnSequences(),
-                            manifest.decoding().eosTokenId());
+                            tokenizer, generation.numReturnSequences(), manifest.decoding());
         };
     }
 }

@@ -10,9 +10,12 @@ import java.util.List;
  * @param numReturnSequences hypotheses to answer with
  * @param lengthPenalty exponent of the length in a hypothesis' score
  * @param minNewTokens no end token before this many tokens
+ * @param minTotalTokens instead: no end token before a row's input and its answer have this many
+ *     together; null where {@code minNewTokens} counts
  * @param maxNewTokens upper bound of generated tokens for any row
- * @param maxLengthFactor generated tokens that a row's input token allows
- * @param maxLengthOffset generated tokens that every row is allowed on top
+ * @param maxTotalTokens upper bound of a row's input and its answer together; null for any
+ * @param maxLengthFactor generated tokens that a row's input token allows; null for any number
+ * @param maxLengthOffset generated tokens that every row is allowed on top; null without a factor
  * @param repetitionPenalty 1 is none
  * @param noRepeatNgramSize 0 is none
  * @param suppressTokens ids that are never generated
@@ -25,9 +28,11 @@ public record GenerationOptions(
         int numReturnSequences,
         float lengthPenalty,
         int minNewTokens,
+        Integer minTotalTokens,
         int maxNewTokens,
-        double maxLengthFactor,
-        int maxLengthOffset,
+        Integer maxTotalTokens,
+        Double maxLengthFactor,
+        Integer maxLengthOffset,
         float repetitionPenalty,
         int noRepeatNgramSize,
         List<Integer> suppressTokens,
@@ -67,7 +72,9 @@ public record GenerationOptions(
                 1,
                 decoding.lengthPenalty(),
                 decoding.minNewTokens(),
+                decoding.minTotalTokens(),
                 decoding.maxNewTokens(),
+                decoding.maxTotalTokens(),
                 decoding.maxLengthFactor(),
                 decoding.maxLengthOffset(),
                 decoding.repetitionPenalty(),
@@ -83,10 +90,20 @@ public record GenerationOptions(
      * never of its neighbours'.
      */
     public int limit(int inputTokens) {
-        return (int)
-                Math.min(
-                        maxNewTokens,
-                        (long) Math.floor(maxLengthFactor * inputTokens) + maxLengthOffset);
+        long most = maxNewTokens;
+        if (maxLengthFactor != null) {
+            long allowed = (long) Math.floor(maxLengthFactor * inputTokens) + maxLengthOffset;
+            most = Math.min(most, Math.max(allowed, minimum(inputTokens)));
+        }
+        if (maxTotalTokens != null) {
+            most = Math.min(most, Math.max(1, maxTotalTokens - inputTokens));
+        }
+        return (int) most;
+    }
+
+    /** The least tokens that a row generates before its end token. */
+    public int minimum(int inputTokens) {
+        return minTotalTokens == null ? minNewTokens : Math.max(0, minTotalTokens - inputTokens);
     }
 
     private static void check(boolean holds, String rule, Object seen) {

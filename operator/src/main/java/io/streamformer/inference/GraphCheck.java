@@ -91,6 +91,14 @@ final class GraphCheck {
         if (generates && !manifest.decoding().targetLanguageTokens().isEmpty()) {
             requireAll("input", Set.of(FORCED_BOS_TOKEN_ID), inputs, manifest);
         }
+        if (generates && manifest.decoding().minTotalTokens() != null && !minimumPerRow(manifest)) {
+            throw new BundleException(
+                    "a bundle with decoding.min_total_tokens has a graph whose input "
+                            + MIN_NEW_TOKENS
+                            + " has a value for each row",
+                    "one value for all",
+                    EXPORT_AGAIN);
+        }
         if (inputs.contains(SHORTLIST) && manifest.decoding().shortlistFile() == null) {
             throw new BundleException(
                     "a bundle whose graph has the input shortlist names decoding.shortlist_file",
@@ -98,6 +106,12 @@ final class GraphCheck {
                     EXPORT_AGAIN);
         }
         requireAll("output", outputsOf(manifest.task()), session.getOutputNames(), manifest);
+    }
+
+    /** Whether each row of a batch has its own least number of tokens. */
+    static boolean minimumPerRow(Manifest manifest) {
+        return manifest.inputs().stream()
+                .anyMatch(input -> input.name().equals(MIN_NEW_TOKENS) && !input.shape().isEmpty());
     }
 
     private static Set<String> outputsOf(Task task) {

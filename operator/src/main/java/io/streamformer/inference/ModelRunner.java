@@ -26,6 +26,7 @@ public final class ModelRunner {
     private final int padTokenId;
     private final Task task;
     private final Shortlist shortlist;
+    private final boolean minimumPerRow;
     private final Set<String> inputNames;
     private final boolean typed;
 
@@ -42,12 +43,14 @@ public final class ModelRunner {
             OrtSession.RunOptions quiet,
             int padTokenId,
             Task task,
-            Shortlist shortlist) {
+            Shortlist shortlist,
+            boolean minimumPerRow) {
         this.session = session;
         this.quiet = quiet;
         this.padTokenId = padTokenId;
         this.task = task;
         this.shortlist = shortlist;
+        this.minimumPerRow = minimumPerRow;
         this.inputNames = session.getInputNames();
         this.typed = inputNames.contains(GraphCheck.TOKEN_TYPE_IDS);
     }
@@ -128,7 +131,7 @@ public final class ModelRunner {
         }
         long[] shape = {rows.size()};
         inputs.put(GraphCheck.MAX_NEW_TOKENS, tensor(limits.flip(), shape));
-        inputs.put(GraphCheck.MIN_NEW_TOKENS, scalar((long) generation.minNewTokens()));
+        inputs.put(GraphCheck.MIN_NEW_TOKENS, minima(rows, generation));
         inputs.put(GraphCheck.NUM_BEAMS, scalar((long) generation.numBeams()));
         inputs.put(GraphCheck.LENGTH_PENALTY, scalar(generation.lengthPenalty()));
         for (String name : inputNames) {
@@ -151,6 +154,15 @@ public final class ModelRunner {
                 inputs.put(name, option);
             }
         }
+    }
+
+    /** The least tokens of an answer: one number, or one for each row where the graph wants it. */
+    private OnnxTensor minima(List<ModelInput> rows, GenerationOptions generation)
+            throws OrtException {
+        if (!minimumPerRow) {
+            return scalar((long) generation.minNewTokens());
+        }
+        return vector(rows.stream().map(row -> generation.minimum(row.text().length())).toList());
     }
 
     /** The tokens that each row may generate, padded with -1. */

@@ -30,13 +30,15 @@ public final class OrtModel implements AutoCloseable {
     private final int padTokenId;
     private final Task task;
     private final Shortlist shortlist;
+    private final boolean minimumPerRow;
 
     private OrtModel(
             List<OrtSession> sessions,
             Device device,
             int padTokenId,
             Task task,
-            Shortlist shortlist)
+            Shortlist shortlist,
+            boolean minimumPerRow)
             throws OrtException {
         this.sessions = sessions;
         // A run that fails throws what ONNX Runtime would print: a bad text must not fill the log.
@@ -46,6 +48,7 @@ public final class OrtModel implements AutoCloseable {
         this.padTokenId = padTokenId;
         this.task = task;
         this.shortlist = shortlist;
+        this.minimumPerRow = minimumPerRow;
     }
 
     /** Opens the variant's graph and holds it against the manifest. */
@@ -65,7 +68,8 @@ public final class OrtModel implements AutoCloseable {
                     opened.device(),
                     bundle.manifest().tokenizer().padTokenId(),
                     bundle.manifest().task(),
-                    shortlistOf(bundle, opened.session()));
+                    shortlistOf(bundle, opened.session()),
+                    GraphCheck.minimumPerRow(bundle.manifest()));
         } catch (OrtException e) {
             close(sessions);
             throw new BundleException(
@@ -112,7 +116,7 @@ public final class OrtModel implements AutoCloseable {
     public ModelRunner newRunner() {
         OrtSession session =
                 sessions.get(Math.floorMod(runners.getAndIncrement(), sessions.size()));
-        return new ModelRunner(session, quiet, padTokenId, task, shortlist);
+        return new ModelRunner(session, quiet, padTokenId, task, shortlist, minimumPerRow);
     }
 
     @Override

@@ -4,8 +4,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.PropertyNamingStrategies;
+import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.streamformer.bundle.Bundle;
 import io.streamformer.bundle.BundleException;
+import io.streamformer.bundle.Manifest;
 import io.streamformer.bundle.ProblemType;
 import io.streamformer.inference.ModelInput;
 import io.streamformer.inference.ModelOutput;
@@ -70,7 +74,8 @@ class PredictionDecoderTest {
     void endsAGeneratedTextAtItsEndTokenOrItsLimit() {
         Bundle bundle = Bundle.read(TestBundle.resource(TestBundle.TRANSLATION));
         try (Tokenizer tokenizer = Tokenizer.load(bundle)) {
-            int eos = bundle.manifest().decoding().eosTokenId();
+            Manifest.Decoding decoding = bundle.manifest().decoding();
+            int eos = decoding.eosTokenId().get(0);
             long[] hello = withoutEnd(tokenizer.tokenize("ab", null).ids(), eos);
             int length = hello.length + 2;
             long[] ids = new long[4 * length];
@@ -82,7 +87,7 @@ class PredictionDecoderTest {
             ModelOutput output =
                     new ModelOutput.Sequences(
                             ids, new float[] {-1, -2, -3, -4}, 2, length, null, null, 0);
-            PredictionDecoder decoder = new GenerationDecoder(tokenizer, 1, eos);
+            PredictionDecoder decoder = new GenerationDecoder(tokenizer, 1, decoding);
 
             Prediction.Generation ended = (Prediction.Generation) decoder.decode(output, 0, TEXT);
             Prediction.Generation cut =
@@ -96,6 +101,53 @@ class PredictionDecoderTest {
             assertThat(cut.score()).isEqualTo(-3f);
             assertThat(cut.outputTokens()).isEqualTo(hello.length);
             assertThat(cut.truncated()).isTrue();
+        }
+    }
+
+    @Test
+    void endsATextAtAnyOfItsEndTokensAndTellsWhenItsLimitForcedOne() {
+        Bundle bundle = Bundle.read(TestBundle.resource(TestBundle.TRANSLATION));
+        try (Tokenizer tokenizer = Tokenizer.load(bundle)) {
+            long[] ab = withoutEnd(tokenizer.tokenize("ab", null).ids(), 0);
+            int other = 7;
+            int length = ab.length + 1;
+            long[] ids = java.util.Arrays.copyOf(ab, length);
+            ids[ab.length] = other;
+            ModelOutput output =
+                    new ModelOutput.Sequences(ids, new float[] {-1}, 1, length, null, null, 0);
+            PredictionDecoder ends = new GenerationDecoder(tokenizer, 1, decoding("[0, 7]", ""));
+            PredictionDecoder forces =
+                    new GenerationDecoder(
+                            tokenizer, 1, decoding("[0, 7]", ", 'forced_eos_token_id': 7"));
+
+            for (PredictionDecoder decoder : List.of(ends, forces)) {
+                Prediction.Generation inTime =
+                        (Prediction.Generation) decoder.decode(output, 0, input(length + 1));
+                // An end token that is not special is part of the text.
+                assertThat(inTime.text()).isEqualTo(tokenizer.decode(ids)).startsWith("ab");
+                assertThat(inTime.text()).isNotEqualTo("ab");
+                assertThat(inTime.outputTokens()).isEqualTo(length);
+                assertThat(inTime.truncated()).isFalse();
+            }
+            assertThat(ends.decode(output, 0, input(length)).truncated()).isFalse();
+            assertThat(forces.decode(output, 0, input(length)).truncated()).isTrue();
+        }
+    }
+
+    private static Manifest.Decoding decoding(String ends, String more) {
+        String json =
+                "{'num_beams': 1, 'length_penalty': 1.0, 'max_new_tokens': 8, 'min_new_tokens': 0,"
+                        + " 'eos_token_id': "
+                        + ends
+                        + more
+                        + "}";
+        try {
+            return JsonMapper.builder()
+                    .propertyNamingStrategy(PropertyNamingStrategies.SNAKE_CASE)
+                    .build()
+                    .readValue(json.replace('\'', '"'), Manifest.Decoding.class);
+        } catch (JsonProcessingException e) {
+            throw new AssertionError(e);
         }
     }
 

@@ -66,7 +66,24 @@ final class FakeModel implements Model {
                 new Manifest.Limits(16, null),
                 translates
                         ? new Manifest.Decoding(
-                                1, 1f, 2, 0, 8, 0, 1, null, null, null, null, null, null, null)
+                                1,
+                                1f,
+                                2.0,
+                                0,
+                                8,
+                                0,
+                                null,
+                                null,
+                                List.of(1),
+                                null,
+                                null,
+                                null,
+                                null,
+                                null,
+                                null,
+                                null,
+                                null,
+                                null)
                         : null,
                 List.of(),
                 List.of(),

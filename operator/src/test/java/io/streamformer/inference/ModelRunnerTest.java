@@ -73,10 +73,52 @@ class ModelRunnerTest {
 
     @Test
     void aRowsLimitIsAMatterOfItsOwnLength() {
-        GenerationOptions generation =
-                new GenerationOptions(1, 1, 1f, 0, 20, 1.5, 3, 1f, 0, List.of(), 0f, 0, 1f);
+        GenerationOptions generation = options(0, null, 20, null, 1.5, 3);
 
         assertThat(generation.limit(3)).isEqualTo(7);
         assertThat(generation.limit(100)).isEqualTo(20);
+    }
+
+    @Test
+    void aFactorNeverGoesBelowTheMinimumAndNoneLeavesTheOtherLimits() {
+        assertThat(options(12, null, 20, null, 1.5, 3).limit(3)).isEqualTo(12);
+        assertThat(options(30, null, 20, null, 1.5, 3).limit(3)).isEqualTo(20);
+        assertThat(options(0, null, 199, null, null, null).limit(3)).isEqualTo(199);
+    }
+
+    @Test
+    void aLimitOfPromptAndAnswerTogetherLeavesTheRowWhatItsPromptDoes() {
+        GenerationOptions generation = options(0, 20, 49, 50, null, null);
+
+        assertThat(generation.limit(4)).isEqualTo(46);
+        assertThat(generation.limit(49)).isEqualTo(1);
+        assertThat(generation.limit(60)).isEqualTo(1);
+        assertThat(generation.minimum(4)).isEqualTo(16);
+        assertThat(generation.minimum(49)).isZero();
+    }
+
+    private static GenerationOptions options(
+            int minNewTokens,
+            Integer minTotalTokens,
+            int maxNewTokens,
+            Integer maxTotalTokens,
+            Double factor,
+            Integer offset) {
+        return new GenerationOptions(
+                1,
+                1,
+                1f,
+                minNewTokens,
+                minTotalTokens,
+                maxNewTokens,
+                maxTotalTokens,
+                factor,
+                offset,
+                1f,
+                0,
+                List.of(),
+                0f,
+                0,
+                1f);
     }
 }

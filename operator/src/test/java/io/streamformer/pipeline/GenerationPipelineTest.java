@@ -166,6 +166,31 @@ class GenerationPipelineTest {
     }
 
     @Test
+    void aPromptAndItsAnswerShareTheirLimit() throws Exception {
+        TestBundle bundle = TestBundle.copyOf("tiny-generation", temp);
+        int total = 16;
+        bundle.manifest(
+                m -> {
+                    ObjectNode decoding = (ObjectNode) m.get("decoding");
+                    decoding.remove("max_length_factor");
+                    decoding.remove("max_length_offset");
+                    decoding.put("max_new_tokens", total - 1).put("max_total_tokens", total);
+                    // Golden texts were made without them.
+                    m.get("variants")
+                            .forEach(v -> ((ObjectNode) v.get("tolerance")).put("equal_share", 0));
+                });
+        PipelineOptions.Builder never = CPU.toBuilder().minNewTokens(total);
+        try (InferencePipeline pipeline =
+                InferencePipeline.acquire(bundle.folder(), never.build())) {
+            for (String text : List.of("no", "the dog and the cat")) {
+                Prediction.Generation answer = answer(pipeline, TextInput.of(text));
+                assertThat(answer.inputTokens() + answer.outputTokens()).isEqualTo(total);
+                assertThat(answer.truncated()).isTrue();
+            }
+        }
+    }
+
+    @Test
     void theTargetLanguageIsTheFirstToken() throws Exception {
         TestBundle bundle = TestBundle.copyOf("tiny-options", temp);
         bundle.manifest(

@@ -171,13 +171,28 @@ class PipelineOptionsTest {
     @Test
     void replacesDecodingDefaults() {
         GenerationOptions defaults =
-                new GenerationOptions(1, 1, 1f, 0, 100, 1.5, 10, 1f, 0, List.of(), 0f, 0, 1f);
+                new GenerationOptions(
+                        1, 1, 1f, 0, null, 100, null, 1.5, 10, 1f, 0, List.of(), 0f, 0, 1f);
 
         assertThat(PipelineOptions.defaults().generation(defaults)).isEqualTo(defaults);
         assertThat(OTHER.generation(defaults))
                 .isEqualTo(
                         new GenerationOptions(
-                                4, 2, 0.6f, 5, 100, 1.5, 10, 1.2f, 3, List.of(7, 8), 0f, 50, 0.9f));
+                                4,
+                                2,
+                                0.6f,
+                                5,
+                                null,
+                                100,
+                                null,
+                                1.5,
+                                10,
+                                1.2f,
+                                3,
+                                List.of(7, 8),
+                                0f,
+                                50,
+                                0.9f));
         assertThatThrownBy(
                         () ->
                                 PipelineOptions.builder()
@@ -185,6 +200,17 @@ class PipelineOptionsTest {
                                         .build()
                                         .generation(defaults))
                 .hasMessageContaining("maxNewTokens is at most the bundle's 100, seen 101");
+    }
+
+    @Test
+    void aMinimumOfTheJobGoesBeforeTheBundlesOfPromptAndAnswerTogether() {
+        GenerationOptions defaults =
+                new GenerationOptions(
+                        1, 1, 1f, 0, 20, 49, 50, null, null, 1f, 0, List.of(), 0f, 0, 1f);
+        PipelineOptions job = PipelineOptions.builder().minNewTokens(3).build();
+
+        assertThat(PipelineOptions.defaults().generation(defaults).minimum(4)).isEqualTo(16);
+        assertThat(job.generation(defaults).minimum(4)).isEqualTo(3);
     }
 
     private static Arguments broken(UnaryOperator<PipelineOptions.Builder> change, String message) {

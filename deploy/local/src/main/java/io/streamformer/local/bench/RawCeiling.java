@@ -31,7 +31,7 @@ final class RawCeiling implements AutoCloseable {
     private final Tokenizer tokenizer;
     private final OrtModel model;
     private final GenerationOptions generation;
-    private final int eosTokenId;
+    private final List<Integer> endIds;
     private final int threads;
 
     RawCeiling(Bundle bundle, PipelineOptions options) {
@@ -41,7 +41,7 @@ final class RawCeiling implements AutoCloseable {
                 manifest.task().generates()
                         ? options.generation(GenerationOptions.of(manifest.decoding()))
                         : null;
-        eosTokenId = generation == null ? -1 : manifest.decoding().eosTokenId();
+        endIds = generation == null ? List.of() : manifest.decoding().eosTokenId();
         tokenizer = Tokenizer.load(bundle);
         model =
                 OrtModel.load(
@@ -133,7 +133,7 @@ final class RawCeiling implements AutoCloseable {
         for (int row = 0; row < sequences.ids().length / stride; row++) {
             for (int i = 0; i < sequences.length(); i++) {
                 count++;
-                if (sequences.ids()[row * stride + i] == eosTokenId) {
+                if (endIds.contains((int) sequences.ids()[row * stride + i])) {
                     break;
                 }
             }
