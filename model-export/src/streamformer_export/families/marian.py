@@ -34,13 +34,13 @@ def read(folder: Path, config: Config, task: Task = Task.TRANSLATION) -> Model:
     config.unread("add_bias_logits", False)
     config.unread("force_bos_token_to_be_generated", False)
     config.unread("static_position_embeddings", True)
-    words = config.take("vocab_size", 58101)
+    words = target_words = config.take("vocab_size", 58101)
     shared = config.take("share_encoder_decoder_embeddings", True)
     if shared:
         config.require("decoder_vocab_size", words, None)
     else:
-        words = config.take("decoder_vocab_size", None) or words
-    shape = bart_shape(config, "gelu", words)
+        target_words = config.take("decoder_vocab_size", None) or words
+    shape = bart_shape(config, "gelu", target_words)
     tied = config.take("tie_word_embeddings", True)
     positions = config.take("max_position_embeddings", 1024)
     table = Table("positions", sinusoids(positions, shape.width))
