@@ -207,7 +207,7 @@ def test_classifiers_of_other_engines_answer_as_fp32_does(texts: Path, tmp_path:
         logits = {e.name: np.array([row[0] for row in e.run(rows, None)]) for e in engines}
     exact = next(value for name, value in logits.items() if name.startswith("fp32"))
     assert len(logits) == 5
-    # Without VNNI, CTranslate2's products of 8-bit numbers add pairs in 16 bits, which may overflow.
+    # Without VNNI, products of 8-bit numbers are added in pairs in 16 bits, which may overflow.
     quantized = 0.5 if "vnni" in Path("/proc/cpuinfo").read_text() else 1.0
     for name, value in logits.items():
         apart = 1e-4 if "float32" in name else quantized
