@@ -20,6 +20,7 @@ from streamformer_export.command_line import (
 from streamformer_export.families import Task
 from streamformer_export.graph.options import ALL, Option, parse_options
 from streamformer_export.settings import Answers, Settings, Variant
+from streamformer_export.tokenizer import Origin
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -164,6 +165,13 @@ def export(
     ] = Answers.AUTO,
     distance: Distance = None,
     ignore_key: IgnoreKey = None,
+    tokenizer: Annotated[
+        Origin | None,
+        typer.Option(
+            help="Who says how texts are read, where tokenizer.json and the tokenizer's class "
+            "disagree: file (transformers 4, most servers) or class (transformers 5)."
+        ),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an earlier bundle.")] = False,
 ) -> None:
     """Turn a fine-tuned model into a bundle: config.json and safetensors become ONNX graphs."""
@@ -206,6 +214,7 @@ def export(
             answers=answers,
             distance=distance,
             ignore_keys=tuple(ignore_key or ()),
+            tokenizer=tokenizer,
         )
         bundle = run(found.folder, out, settings, force=force)
         for file in sorted(bundle.folder.iterdir()):

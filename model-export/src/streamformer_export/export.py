@@ -79,16 +79,16 @@ def export(folder: Path, out: Path, settings: Settings, *, force: bool = False) 
     for file in (settings.held_out, settings.golden_texts):
         if file:
             require_file(file)
-    content, special = tokenizer.read_tokenizer(folder)
+    source = tokenizer.read_source(folder, settings.tokenizer)
+    content, special = tokenizer.bundled(folder, source)
     model = _read(folder, settings, content)
-    told = _languages(folder, model, settings)
+    told = _languages(source.control_tokens, model, settings)
     position = ""
     if told[0]:
         first, *_ = told[0].values()
         content, position = with_language(content, first, model.rules.end_id)
     if model.family == "marian":
-        special_tokens = tokenizer.control_tokens(folder)
-        target = prefix_token(special_tokens, settings.target_languages)
+        target = prefix_token(source.control_tokens, settings.target_languages)
         content = with_prefix(content, *target) if target else content
     draft_folder = out.with_name(f".{out.name}.draft")
     shutil.rmtree(draft_folder, ignore_errors=True)
@@ -102,6 +102,8 @@ def export(folder: Path, out: Path, settings: Settings, *, force: bool = False) 
         manifest = draft_manifest(folder, model, settings, special)
         if decoder:
             manifest["tokenizer"]["target_file"] = TARGET_TOKENIZER
+        if source.origin:
+            manifest["tokenizer"]["origin"] = str(source.origin)
         if told[0]:
             tokens = {"position": position, "ids": told[0]}
             manifest["tokenizer"]["source_language_tokens"] = tokens
@@ -197,7 +199,7 @@ def _direction(settings: Settings) -> str | None:
 
 
 def _languages(
-    folder: Path, model: Model, settings: Settings
+    control_tokens: dict[str, int], model: Model, settings: Settings
 ) -> tuple[dict[str, int], dict[str, int]]:
     """Ids of the tokens that tell a model the languages it reads, and those it writes."""
     found = []
@@ -211,7 +213,7 @@ def _languages(
                 f"Add {option}, repeatable; the first is the default."
             )
         chosen = [Language.parse(one) for one in given] if named else []
-        found.append(token_ids(chosen, tokenizer.control_tokens(folder)) if chosen else {})
+        found.append(token_ids(chosen, control_tokens) if chosen else {})
     return found[0], found[1]
 
 

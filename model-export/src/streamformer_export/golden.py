@@ -212,7 +212,8 @@ def differences(
 
 def reference_tokenizer(bundle: Bundle, folder: Path) -> Tokenizer:
     """The folder's own tokenizer, with the bundle's limit and the bundle's first language."""
-    original = tokenizer.reference(folder)
+    origin = bundle.manifest["tokenizer"].get("origin")
+    original = tokenizer.reference(folder, tokenizer.Origin(origin) if origin else None)
     if bundle.template.endswith(TEXT):
         original.enable_truncation(bundle.max_tokens)
     # What tells the languages is the bundle's own choice.
