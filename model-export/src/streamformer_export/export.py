@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from onnx import TensorProto
-from tokenizers import Encoding
 from tqdm import tqdm
 
 from streamformer_export import card, distance, evaluate, golden, half, reference, schema, tokenizer
@@ -20,7 +19,6 @@ from streamformer_export.bundle import (
     TEXT,
     TOKENIZER,
     Bundle,
-    Cut,
     Runner,
     bundle_name,
     refuse_existing,
@@ -47,7 +45,9 @@ from streamformer_export.languages import (
 from streamformer_export.manifest import VERSION, decoding_options, draft_manifest
 from streamformer_export.neighbours import BATCHES, influence
 from streamformer_export.quantize import Dynamic, Quantized, Range, Scheme, Static
+from streamformer_export.rows import Row
 from streamformer_export.settings import Answers, Settings, Variant
+from streamformer_export.tokenizer_inputs import read_inputs
 from streamformer_export.training.data import read_lines, require_file, sentence_key
 from streamformer_export.weights import reading_is_shown
 
@@ -104,6 +104,7 @@ def export(folder: Path, out: Path, settings: Settings, *, force: bool = False) 
             manifest["tokenizer"]["target_file"] = TARGET_TOKENIZER
         if source.origin:
             manifest["tokenizer"]["origin"] = str(source.origin)
+        manifest["tokenizer"] |= read_inputs(folder)
         if told[0]:
             tokens = {"position": position, "ids": told[0]}
             manifest["tokenizer"]["source_language_tokens"] = tokens
@@ -226,7 +227,7 @@ class _Calibration:
         self._golden = texts
 
     @cached_property
-    def data(self) -> list[Encoding | Cut]:
+    def data(self) -> list[Row]:
         """CALIBRATION_TEXTS of the data sets, evenly spread over each, and none held out."""
         settings, found = self._settings, []
         kept_away = set()
@@ -241,7 +242,7 @@ class _Calibration:
             ]
             share = CALIBRATION_TEXTS // len(settings.calibrate)
             found += texts[:: max(1, len(texts) // share)][:share]
-        return [self._draft.encode(*text) for text in found]
+        return [row for text in found for row in self._draft.readings(*text)]
 
     def ranges(self, model: Model) -> dict[str, Range]:
         if model.ranges and not self.data:
@@ -254,7 +255,7 @@ class _Calibration:
         return largest_half(model, **rows), len(rows["rows"])
 
     def _rows(self) -> dict[str, Any]:
-        seen = self.data or [self._draft.encode(*text) for text in self._golden]
+        seen = self.data or [row for text in self._golden for row in self._draft.readings(*text)]
         return {
             "rows": [e.ids for e in seen],
             "version": VERSION,

@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from tokenizers import Encoding, Tokenizer
+from tokenizers import Tokenizer
 
 from streamformer_export import native_marian, sentencepiece_folder, tokenizer_files
 from streamformer_export.config import read_json
@@ -286,7 +286,7 @@ def may_write(folder: Path, token_id: int) -> bool:
     added = tokenizer.get_added_tokens_decoder().get(token_id)
     if added is None or not added.special:
         return True
-    unknown = _unknown_id(json.loads(tokenizer.to_str())["model"], tokenizer)
+    unknown = unknown_id(json.loads(tokenizer.to_str())["model"], tokenizer)
     return token_id == unknown or token_id in tokenizer.encode("", "").ids
 
 
@@ -314,24 +314,6 @@ def reference(folder: Path, origin: Origin | None = None) -> Tokenizer:
     return tokenizer
 
 
-def reads_alike(bundle: Tokenizer, folder: Tokenizer, text: str, pair: str | None = None) -> bool:
-    """Whether a bundle's tokenizer gives the ids of its model folder's, that of `reference`.
-
-    Where that one finds a control token in a text, as Unigram does in `</s>`, ours must not.
-    """
-    ours, theirs = bundle.encode(text, pair), folder.encode(text, pair)
-    if ours.ids == theirs.ids:
-        return True
-    unknown = _unknown_id(json.loads(folder.to_str())["model"], folder)
-    control = {i for i, token in folder.get_added_tokens_decoder().items() if token.special}
-
-    def spelled(encoding: Encoding) -> bool:
-        inner = zip(encoding.ids, encoding.special_tokens_mask, strict=True)
-        return any(i in control and i != unknown and not added for i, added in inner)
-
-    return spelled(theirs) and not spelled(ours)
-
-
 def longest_input(folder: Path, positions: int) -> int:
     """Tokens that the model reads at most, within its positions.
 
@@ -351,7 +333,7 @@ def longest_input(folder: Path, positions: int) -> int:
 
 def _check_control_tokens(content: dict[str, Any], added: list[dict[str, Any]]) -> None:
     tokenizer = load(content)
-    unknown = _unknown_id(content["model"], tokenizer)
+    unknown = unknown_id(content["model"], tokenizer)
     for token in added:
         for text in (token["content"], f"a {token['content']} b", f"a{token['content']}b"):
             ids = tokenizer.encode(text, add_special_tokens=False).ids
@@ -363,7 +345,7 @@ def _check_control_tokens(content: dict[str, Any], added: list[dict[str, Any]]) 
                 )
 
 
-def _unknown_id(model: dict[str, Any], tokenizer: Tokenizer) -> int | None:
+def unknown_id(model: dict[str, Any], tokenizer: Tokenizer) -> int | None:
     """The id of what the vocabulary has not, by the model in a tokenizer.json."""
     if model.get("unk_token") is not None:
         return tokenizer.token_to_id(model["unk_token"])
