@@ -73,7 +73,7 @@ def reader(manifest: dict[str, Any]) -> Reader:
     if task == Task.TOKEN_CLASSIFICATION:
         return Entities(manifest["labels"], manifest["aggregation"])
     if task == Task.QUESTION_ANSWERING:
-        return Answers()
+        return Answers(manifest.get("align_to_words", False))
     if task == Task.FEATURE_EXTRACTION:
         return Embeddings()
     return {
@@ -218,8 +218,11 @@ def split_label(label: str) -> tuple[bool, str]:
     return False, label
 
 
+@dataclass(frozen=True)
 class Answers:
-    """Answers are spans of the context."""
+    """Answers are spans of the context, widened to whole words where `align_to_words` is set."""
+
+    align_to_words: bool = False
 
     def read(self, outputs: list[np.ndarray], row: Row) -> Answer:
         inside = [
@@ -233,12 +236,13 @@ class Answers:
         start, end = (softmax(logits[[0, *inside]])[1:] for logits in outputs)
         products = np.triu(start[:, None] * end[None, :])
         products = np.tril(products, LONGEST_ANSWER - 1)
-        first, last = divmod(int(products.argmax()), len(inside))
-        return Answer(
-            row.offsets[inside[first]][0],
-            row.offsets[inside[last]][1],
-            float(products[first, last]),
-        )
+        best = int(products.argmax())
+        first, last = (inside[i] for i in divmod(best, len(inside)))
+        if self.align_to_words:
+            # Within the window, as the pipeline does.
+            first = next(i for i in inside if row.word_ids[i] == row.word_ids[first])
+            last = max(i for i in inside if row.word_ids[i] == row.word_ids[last])
+        return Answer(row.offsets[first][0], row.offsets[last][1], float(products.flat[best]))
 
     def line(self, answer: Answer) -> dict[str, Any]:
         score = round(answer.score, 6)

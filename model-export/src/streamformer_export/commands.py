@@ -159,6 +159,9 @@ def export(
     aggregation: Annotated[
         Aggregation, typer.Option(help="How a token classifier's tokens become entities.")
     ] = Aggregation.SIMPLE,
+    align_to_words: Annotated[
+        bool, typer.Option(help="Widen an answer to a question to whole words.")
+    ] = True,
     answers: Annotated[
         Answers,
         typer.Option(help="Who answers the golden texts; auto: transformers where installed."),
@@ -211,6 +214,7 @@ def export(
             pooling=pooling,
             normalize=normalize,
             aggregation=aggregation,
+            align_to_words=align_to_words,
             answers=answers,
             distance=distance,
             ignore_keys=tuple(ignore_key or ()),

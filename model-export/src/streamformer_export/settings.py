@@ -67,6 +67,8 @@ class Settings:
     pooling: PoolingMode | None = None
     normalize: bool | None = None
     aggregation: Aggregation = Aggregation.SIMPLE
+    # Whether an answer to a question is widened to whole words.
+    align_to_words: bool = True
     answers: Answers = Answers.AUTO
     # How far from the reference int8, int8-fast and fp16 may be, in place of their own bounds.
     distance: float | None = None

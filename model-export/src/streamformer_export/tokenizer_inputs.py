@@ -6,11 +6,11 @@ from enum import StrEnum
 from pathlib import Path
 
 from streamformer_export.bundle import PAIR_TYPES
+from streamformer_export.config import read_json
 from streamformer_export.errors import ExportError
 from streamformer_export.rows import LEFT, RIGHT
 from streamformer_export.tokenizer_class import SENTENCEPIECE, FolderTokens
 from streamformer_export.tokenizer_keys import SETTINGS
-from streamformer_export.config import read_json
 
 FILE = "tokenizer.json"
 # Classes whose pairs have types in transformers 5. ALBERT's and PreTrainedTokenizerFast, which had
