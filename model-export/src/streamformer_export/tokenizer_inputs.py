@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 
-from streamformer_export.bundle import PAIR_TYPES
+from streamformer_export.bundle import NO_TYPES, PAIR_TYPES
 from streamformer_export.config import read_json
 from streamformer_export.errors import ExportError
 from streamformer_export.rows import LEFT, RIGHT
@@ -18,22 +17,15 @@ FILE = "tokenizer.json"
 TYPED = ("BertTokenizer", "ElectraTokenizer")
 
 
-class TokenTypes(StrEnum):
-    """The token types of a pair: 0 and 1 as the template says, or 0 for both texts."""
-
-    PAIR = "pair"
-    NONE = "none"
-
-
-def read_inputs(folder: Path, chosen: TokenTypes | None = None) -> dict[str, str]:
+def read_inputs(folder: Path) -> dict[str, str]:
     """What manifest["tokenizer"] says of the folder's tokenizer, where it is not the default.
 
-    `chosen` goes before what the folder says. Raises ExportError for a side that is none.
+    Raises ExportError for a side that is neither left nor right.
     """
     tokens = FolderTokens.read(folder)
-    found = {"truncation_side": _side(folder, tokens), "token_types": chosen or _types(tokens)}
+    found = {"truncation_side": _side(folder, tokens), "token_types": _types(tokens)}
     defaults = {"truncation_side": RIGHT, "token_types": PAIR_TYPES}
-    return {key: str(value) for key, value in found.items() if value != defaults[key]}
+    return {key: value for key, value in found.items() if value != defaults[key]}
 
 
 def _side(folder: Path, tokens: FolderTokens) -> str:
@@ -50,7 +42,7 @@ def _side(folder: Path, tokens: FolderTokens) -> str:
     return side
 
 
-def _types(tokens: FolderTokens) -> TokenTypes:
+def _types(tokens: FolderTokens) -> str:
     names = tokens.keys.get("model_input_names")
     typed = tokens.cls in TYPED if names is None else "token_type_ids" in names
-    return TokenTypes.PAIR if typed else TokenTypes.NONE
+    return PAIR_TYPES if typed else NO_TYPES
