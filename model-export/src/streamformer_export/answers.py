@@ -10,9 +10,9 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 import numpy as np
-from tokenizers import Encoding
 
 from streamformer_export.families import Task
+from streamformer_export.rows import Row
 
 # The longest answer to a question, in tokens.
 LONGEST_ANSWER = 30
@@ -57,7 +57,7 @@ class Answer:
 class Reader(Protocol):
     """How one task's outputs are read; an answer is what `read` returns."""
 
-    def read(self, outputs: list[np.ndarray], encoding: Encoding) -> Any:
+    def read(self, outputs: list[np.ndarray], row: Row) -> Any:
         """The answer of one row: its outputs, without batch axis and padding."""
 
     def line(self, answer: Any) -> dict[str, Any]:
@@ -73,7 +73,7 @@ def reader(manifest: dict[str, Any]) -> Reader:
     if task == Task.TOKEN_CLASSIFICATION:
         return Entities(manifest["labels"], manifest["aggregation"])
     if task == Task.QUESTION_ANSWERING:
-        return Answers()
+        return Answers(manifest.get("align_to_words", False))
     if task == Task.FEATURE_EXTRACTION:
         return Embeddings()
     return {
@@ -89,7 +89,7 @@ class SingleLabel:
 
     labels: list[str]
 
-    def read(self, outputs: list[np.ndarray], encoding: Encoding) -> np.ndarray:
+    def read(self, outputs: list[np.ndarray], row: Row) -> np.ndarray:
         return softmax(outputs[0])
 
     def line(self, answer: np.ndarray) -> dict[str, Any]:
@@ -107,7 +107,7 @@ class Values:
 
     labels: list[str]
 
-    def read(self, outputs: list[np.ndarray], encoding: Encoding) -> np.ndarray:
+    def read(self, outputs: list[np.ndarray], row: Row) -> np.ndarray:
         return outputs[0].astype(np.float64)
 
     def line(self, answer: np.ndarray) -> dict[str, Any]:
@@ -123,7 +123,7 @@ class Values:
 class ManyLabels(Values):
     """Answers are a probability for each label (labels)."""
 
-    def read(self, outputs: list[np.ndarray], encoding: Encoding) -> np.ndarray:
+    def read(self, outputs: list[np.ndarray], row: Row) -> np.ndarray:
         return 1 / (1 + np.exp(-outputs[0].astype(np.float64)))
 
     def compare(self, line: dict[str, Any], answer: np.ndarray) -> tuple[float, bool]:
@@ -139,14 +139,14 @@ class Entities:
     labels: list[str]
     aggregation: str
 
-    def read(self, outputs: list[np.ndarray], encoding: Encoding) -> list[Entity]:
+    def read(self, outputs: list[np.ndarray], row: Row) -> list[Entity]:
         scores = softmax(outputs[0])
-        rows = [i for i, added in enumerate(encoding.special_tokens_mask) if not added]
+        rows = [i for i, added in enumerate(row.special_tokens_mask) if not added]
         if self.aggregation in ("none", "simple"):
             words = [[i] for i in rows]
         else:
-            words = self._words(rows, encoding)
-        found = [self._entity(word, scores, encoding) for word in words]
+            words = self._words(rows, row)
+        found = [self._entity(word, scores, row) for word in words]
         if self.aggregation != "none":
             found = self._join(found)
         return [entity for entity in found if entity.label != NO_ENTITY]
@@ -166,12 +166,12 @@ class Entities:
         apart = max((abs(golden[span] - found[span]) for span in both), default=0.0)
         return apart, golden.keys() == found.keys()
 
-    def _words(self, rows: list[int], encoding: Encoding) -> list[list[int]]:
+    def _words(self, rows: list[int], row: Row) -> list[list[int]]:
         """Tokens of the same word, and of the same text, side by side."""
         words: list[list[int]] = []
         last = None
         for i in rows:
-            word = encoding.sequence_ids[i], encoding.word_ids[i]
+            word = row.sequence_ids[i], row.word_ids[i]
             if word == last and word[1] is not None:
                 words[-1].append(i)
             else:
@@ -179,7 +179,7 @@ class Entities:
             last = word
         return words
 
-    def _entity(self, word: list[int], scores: np.ndarray, encoding: Encoding) -> Entity:
+    def _entity(self, word: list[int], scores: np.ndarray, row: Row) -> Entity:
         """A word as one token, with its full label."""
         if self.aggregation == "average":
             chosen = scores[word].mean(axis=0)
@@ -188,7 +188,7 @@ class Entities:
         else:
             chosen = scores[word[0]]
         best = int(chosen.argmax())
-        start, end = encoding.offsets[word[0]][0], encoding.offsets[word[-1]][1]
+        start, end = row.offsets[word[0]][0], row.offsets[word[-1]][1]
         return Entity(self.labels[best], float(chosen[best]), start, end)
 
     def _join(self, tokens: list[Entity]) -> list[Entity]:
@@ -218,14 +218,17 @@ def split_label(label: str) -> tuple[bool, str]:
     return False, label
 
 
+@dataclass(frozen=True)
 class Answers:
-    """Answers are spans of the context."""
+    """Answers are spans of the context, widened to whole words where `align_to_words` is set."""
 
-    def read(self, outputs: list[np.ndarray], encoding: Encoding) -> Answer:
+    align_to_words: bool = False
+
+    def read(self, outputs: list[np.ndarray], row: Row) -> Answer:
         inside = [
             i
-            for i, added in enumerate(encoding.special_tokens_mask)
-            if not added and encoding.sequence_ids[i] == 1
+            for i, added in enumerate(row.special_tokens_mask)
+            if not added and row.sequence_ids[i] == 1
         ]
         if not inside:
             return Answer(0, 0, 0.0)
@@ -233,12 +236,13 @@ class Answers:
         start, end = (softmax(logits[[0, *inside]])[1:] for logits in outputs)
         products = np.triu(start[:, None] * end[None, :])
         products = np.tril(products, LONGEST_ANSWER - 1)
-        first, last = divmod(int(products.argmax()), len(inside))
-        return Answer(
-            encoding.offsets[inside[first]][0],
-            encoding.offsets[inside[last]][1],
-            float(products[first, last]),
-        )
+        best = int(products.argmax())
+        first, last = (inside[i] for i in divmod(best, len(inside)))
+        if self.align_to_words:
+            # Within the window, as the pipeline does.
+            first = next(i for i in inside if row.word_ids[i] == row.word_ids[first])
+            last = max(i for i in inside if row.word_ids[i] == row.word_ids[last])
+        return Answer(row.offsets[first][0], row.offsets[last][1], float(products.flat[best]))
 
     def line(self, answer: Answer) -> dict[str, Any]:
         score = round(answer.score, 6)
@@ -250,10 +254,15 @@ class Answers:
         return abs(golden["score"] - answer.score) if same else 0.0, same
 
 
+def best(answers: list[Any]) -> Any:
+    """The answer to a text, which may have several windows: the first with the highest score."""
+    return answers[0] if len(answers) == 1 else max(answers, key=lambda answer: answer.score)
+
+
 class Embeddings:
     """Answers are vectors (width)."""
 
-    def read(self, outputs: list[np.ndarray], encoding: Encoding) -> np.ndarray:
+    def read(self, outputs: list[np.ndarray], row: Row) -> np.ndarray:
         return outputs[0]
 
     def line(self, answer: np.ndarray) -> dict[str, Any]:

@@ -90,7 +90,7 @@ def look(
         return _look_at_bundle(Bundle.read(folder), text)
     told = told or Told()
     model = read_model(folder, ignore=told.ignore_keys)
-    special = tokenizer.control_tokens(folder)
+    special = tokenizer.control_tokens(folder, tokenizer.Origin.FILE)
     names = {id_: token for token, id_ in special.items()}
     words = _tokenizer(folder, model, told, special)
     prefix = model.defaults.prefix if model.defaults else ""
@@ -123,7 +123,7 @@ def look(
 
 def _tokenizer(folder: Path, model: Model, told: Told, special: dict[str, int]) -> Tokenizer:
     """The folder's tokenizer, with the tokens that tell the model its languages."""
-    words = tokenizer.reference(folder)
+    words = tokenizer.reference(folder, tokenizer.Origin.FILE)
     content = json.loads(words.to_str())
     framed = None
     if model.names_source_language and told.language:

@@ -8,20 +8,21 @@ import math
 import re
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnxruntime
-from tokenizers import Encoding, Tokenizer
+from tokenizers import Tokenizer
 
 from streamformer_export import answers
 from streamformer_export.errors import ExportError
 from streamformer_export.native_marian import Shortlist, padded
 from streamformer_export.outputs import obstacle
-from streamformer_export.windows import CONTEXT, Window, windows
+from streamformer_export.rows import CONTEXT, RIGHT, Row, clip, cut, windows
+from streamformer_export.tokenizer import unknown_id
 
 FORMAT = 1
 # As in manifest.schema.json.
@@ -37,6 +38,8 @@ SHORTLIST = "shortlist.bin"
 QUESTION_ANSWERING = "question-answering"
 # What a manifest that is silent means.
 CHARACTERS_PER_TOKEN = 16
+# Token types of a pair, by manifest["tokenizer"]["token_types"]: 0 and 1, or 0 alone.
+PAIR_TYPES, NO_TYPES = "pair", "none"
 
 
 def to_json(content: Any) -> str:
@@ -98,17 +101,6 @@ def replace_folder(new: Path, target: Path) -> None:
 
 
 @dataclass(frozen=True)
-class Cut:
-    """The tokens of a text that was cut inside its template."""
-
-    ids: list[int]
-    type_ids: list[int]
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-
-@dataclass(frozen=True)
 class Bundle:
     """A bundle that was read; `manifest` is as in manifest.schema.json."""
 
@@ -140,6 +132,11 @@ class Bundle:
         return "decoding" in self.manifest
 
     @property
+    def asks(self) -> bool:
+        """Whether texts are questions, whose contexts are read in windows."""
+        return self.manifest["task"] == QUESTION_ANSWERING
+
+    @property
     def max_tokens(self) -> int:
         return self.manifest["limits"]["max_tokens"]
 
@@ -147,13 +144,19 @@ class Bundle:
     def template(self) -> str:
         return self.manifest.get("template", TEXT)
 
+    @property
+    def truncation_side(self) -> str:
+        return self.manifest["tokenizer"].get("truncation_side", RIGHT)
+
     @cached_property
     def tokenizer(self) -> Tokenizer:
-        tokenizer = Tokenizer.from_file(str(self.folder / self.manifest["tokenizer"]["file"]))
-        # What a template has behind a text has to stay: such texts are cut by `encode`.
-        if self.template.endswith(TEXT):
-            tokenizer.enable_truncation(self.max_tokens)
-        return tokenizer
+        return Tokenizer.from_file(str(self.folder / self.manifest["tokenizer"]["file"]))
+
+    def reading_with(self, tokenizer: Tokenizer) -> Bundle:
+        """The bundle with another tokenizer in place of its own."""
+        other = Bundle(self.folder, self.manifest)
+        other.__dict__["tokenizer"] = tokenizer
+        return other
 
     @cached_property
     def target_tokenizer(self) -> Tokenizer:
@@ -165,46 +168,73 @@ class Bundle:
         """The text in its template."""
         return self.template.replace(TEXT, text)
 
-    def encode(self, text: str, pair: str | None = None) -> Encoding | Cut:
+    def clipped(self, text: str, pair: str | None = None) -> tuple[str, str | None]:
+        """The characters that are read of a text, and of its pair."""
+        per_token = self.manifest["limits"].get("max_characters_per_token", CHARACTERS_PER_TOKEN)
+        most = self.max_tokens * per_token
+        read = clip(text, most, self.truncation_side)
+        if pair is None:
+            return read, None
+        return read, clip(pair, most * (CONTEXT if self.asks else 1), self.truncation_side)
+
+    def encode(self, text: str, pair: str | None = None) -> Row:
         """The tokens of a text in its template, or of a pair, special tokens included, cut to the
         model's limit."""
-        found = self.tokenizer.encode(self.prompt(text), pair)
-        if len(found) <= self.max_tokens:
-            return found
-        # The last tokens of the text itself go; those of the template and special ones stay.
-        text_end = self.template.index(TEXT) + len(text)
-        places = zip(found.offsets, found.special_tokens_mask, strict=True)
-        inside = [i for i, ((at, _), added) in enumerate(places) if not added and at < text_end]
-        end = inside[-1] + 1
-        kept = end - (len(found) - self.max_tokens)
-        if kept < 1:
-            raise ExportError(
-                f"A template leaves room for a text: it has {len(found) - end} tokens behind it, "
-                f"the limit is {self.max_tokens}. Shorten it, or raise --max-tokens."
-            )
-        return Cut(*([*v[:kept], *v[end:]] for v in (found.ids, found.type_ids)))
+        text, pair = self.clipped(text, pair)
+        return self.cut(self._whole(text, pair), text)
 
-    def readings(self, text: str, pair: str | None = None) -> list[Encoding | Cut | Window]:
+    def cut(self, row: Row, text: str) -> Row:
+        """The row of a whole text in its template, within the model's limit."""
+        before, after = map(len, self.template.split(TEXT))
+        behind = before + len(text) if after else None
+        return cut(row, self.max_tokens, self.truncation_side, before, behind)
+
+    def readings(
+        self, text: str, pair: str | None = None, language: str | None = None
+    ) -> list[Row]:
         """The rows that the operator runs for a text: one, or one for each window of a question's
-        context."""
-        if self.manifest["task"] != QUESTION_ANSWERING or pair is None:
-            return [self.encode(text, pair)]
-        per_token = self.manifest["limits"].get("max_characters_per_token", CHARACTERS_PER_TOKEN)
-        context = pair[: self.max_tokens * per_token * CONTEXT]
-        return windows(self._uncut_tokenizer.encode(self.prompt(text), context), self.max_tokens)
+        context; `language` as in `ids`."""
+        if self.asks and pair is not None:
+            whole = self._whole(*self.clipped(text, pair))
+            return windows(whole, self.max_tokens, self.truncation_side)
+        row = self.encode(text, pair)
+        return [row if language is None else self._told(row, language)]
 
-    @cached_property
-    def _uncut_tokenizer(self) -> Tokenizer:
-        return Tokenizer.from_file(str(self.folder / self.manifest["tokenizer"]["file"]))
+    def _whole(self, text: str, pair: str | None) -> Row:
+        typed = self.manifest["tokenizer"].get("token_types", PAIR_TYPES) == PAIR_TYPES
+        return Row.of(self.tokenizer.encode(self.prompt(text), pair), typed=typed)
+
+    def _told(self, row: Row, language: str) -> Row:
+        """The row of a text in another language than the bundle's first."""
+        tokens, ids = self.manifest["tokenizer"]["source_language_tokens"], list(row.ids)
+        ids[0 if tokens["position"] == "first" else -1] = tokens["ids"][language]
+        return replace(row, ids=ids)
 
     def ids(self, text: str, pair: str | None = None, language: str | None = None) -> list[int]:
         """Token ids of a text, as `encode` reads it; `language` is that of the text, by default
         the bundle's first."""
-        ids = list(self.encode(text, pair).ids)
-        if language is not None:
-            tokens = self.manifest["tokenizer"]["source_language_tokens"]
-            ids[0 if tokens["position"] == "first" else -1] = tokens["ids"][language]
-        return ids
+        row = self.encode(text, pair)
+        return list((row if language is None else self._told(row, language)).ids)
+
+    @cached_property
+    def control_ids(self) -> frozenset[int]:
+        """Ids that no text has: those of the control tokens but the unknown one."""
+        unknown = unknown_id(json.loads(self.tokenizer.to_str())["model"], self.tokenizer)
+        return frozenset(self.manifest["tokenizer"]["special_token_ids"]) - {unknown}
+
+    def reads_alike(self, ours: Sequence[Row], theirs: Sequence[Row]) -> bool:
+        """Whether a text's rows have the ids that a reference gives it.
+
+        Where the reference finds a control token in a text, as Unigram does in `</s>`, ours must
+        not.
+        """
+
+        def spelled(rows: Sequence[Row]) -> bool:
+            inner = (p for r in rows for p in zip(r.ids, r.special_tokens_mask, strict=True))
+            return any(id_ in self.control_ids and not added for id_, added in inner)
+
+        same = [list(row.ids) for row in ours] == [list(row.ids) for row in theirs]
+        return same or (spelled(theirs) and not spelled(ours))
 
     def target_language_id(self, language: str | None = None) -> int | None:
         """The token that begins an answer in `language`, by default the bundle's first; None where
@@ -391,23 +421,30 @@ class Runner:
 
         return _in_batches([len(row) for row in rows], batch, run, progress)
 
-    def read(self, encodings: list[Encoding], batch: int = 32, progress=None) -> list[Any]:
-        """Per text what the reader of an encoder's task makes of its outputs.
+    def read(self, rows: Sequence[Row], batch: int = 32, progress=None) -> list[Any]:
+        """Per row what the reader of an encoder's task makes of its outputs.
 
-        Texts run in batches of similar length; the answers come in the order of `encodings`.
+        Rows run in batches of similar length; the answers come in the order of `rows`.
         """
         reader = answers.reader(self.bundle.manifest)
 
         def run(chosen: list[int]) -> list[Any]:
-            some = [encodings[i] for i in chosen]
-            rows = zip(self.outputs(some), some, strict=True)
-            return [reader.read(outputs, encoding) for outputs, encoding in rows]
+            some = [rows[i] for i in chosen]
+            found = zip(self.outputs(some), some, strict=True)
+            return [reader.read(outputs, row) for outputs, row in found]
 
-        return _in_batches([len(encoding) for encoding in encodings], batch, run, progress)
+        return _in_batches([len(row) for row in rows], batch, run, progress)
 
-    def outputs(self, encodings: list[Encoding], padding: int = 0) -> list[list[np.ndarray]]:
-        """The outputs of each text of one batch, without batch axis and padding."""
-        ids, types = [e.ids for e in encodings], [e.type_ids for e in encodings]
+    def read_texts(
+        self, readings: Sequence[Sequence[Row]], batch: int = 32, progress=None
+    ) -> list[Any]:
+        """Per text, of one row or several windows, the answer with the highest score."""
+        found = iter(self.read([row for rows in readings for row in rows], batch, progress))
+        return [answers.best([next(found) for _ in rows]) for rows in readings]
+
+    def outputs(self, rows: Sequence[Row], padding: int = 0) -> list[list[np.ndarray]]:
+        """The outputs of each row of one batch, without batch axis and padding."""
+        ids, types = [row.ids for row in rows], [row.type_ids for row in rows]
         found = self.run(ids, types=types, padding=padding)
         long = ["sequence" in output["shape"] for output in self.bundle.manifest["outputs"]]
         return [

@@ -39,6 +39,13 @@ def write(manifest: dict[str, Any], made: str) -> str:
     if manifest.get("ignored_keys"):
         lines.append(f"| ignored keys | {', '.join(manifest['ignored_keys'])} |")
     lines.append(f"| longest input | {manifest['limits']['max_tokens']} tokens; the rest is cut |")
+    origin = manifest["tokenizer"].get("origin")
+    if origin:
+        said = {
+            "file": "the folder's tokenizer.json says (transformers 4)",
+            "class": "the tokenizer's class says (transformers 5)",
+        }[origin]
+        lines.append(f"| reads texts as | {said} |")
     decoding = manifest.get("decoding")
     if decoding:
         lines.append(f"| longest output | {_longest_output(decoding)} |")

@@ -20,6 +20,7 @@ from streamformer_export.command_line import (
 from streamformer_export.families import Task
 from streamformer_export.graph.options import ALL, Option, parse_options
 from streamformer_export.settings import Answers, Settings, Variant
+from streamformer_export.tokenizer import Origin
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -158,12 +159,22 @@ def export(
     aggregation: Annotated[
         Aggregation, typer.Option(help="How a token classifier's tokens become entities.")
     ] = Aggregation.SIMPLE,
+    align_to_words: Annotated[
+        bool, typer.Option(help="Widen an answer to a question to whole words.")
+    ] = True,
     answers: Annotated[
         Answers,
         typer.Option(help="Who answers the golden texts; auto: transformers where installed."),
     ] = Answers.AUTO,
     distance: Distance = None,
     ignore_key: IgnoreKey = None,
+    tokenizer: Annotated[
+        Origin | None,
+        typer.Option(
+            help="Who says how texts are read, where tokenizer.json and the tokenizer's class "
+            "disagree: file (transformers 4, most servers) or class (transformers 5)."
+        ),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an earlier bundle.")] = False,
 ) -> None:
     """Turn a fine-tuned model into a bundle: config.json and safetensors become ONNX graphs."""
@@ -203,9 +214,11 @@ def export(
             pooling=pooling,
             normalize=normalize,
             aggregation=aggregation,
+            align_to_words=align_to_words,
             answers=answers,
             distance=distance,
             ignore_keys=tuple(ignore_key or ()),
+            tokenizer=tokenizer,
         )
         bundle = run(found.folder, out, settings, force=force)
         for file in sorted(bundle.folder.iterdir()):

@@ -65,17 +65,11 @@ def evaluate(
     texts = data.inputs(bundle)
     readings = [bundle.readings(*text) for text in texts]
     begin = time.perf_counter()
-    found = iter(runner.read([row for rows in readings for row in rows], batch, progress))
-    answers = [_best([next(found) for _ in rows]) for rows in readings]
+    answers = runner.read_texts(readings, batch, progress)
     seconds = time.perf_counter() - begin
     found = MEASURES[_kind(bundle)](answers, data, bundle)
     figures = {f"{name} ({data.name})": round(value, 4) for name, value in found.items()}
     return Result(variant, figures, seconds, len(texts))
-
-
-def _best(answers: list[Any]) -> Any:
-    """The answer to a text, which may have several windows: that with the highest score."""
-    return answers[0] if len(answers) == 1 else max(answers, key=lambda answer: answer.score)
 
 
 def _kind(bundle: Bundle) -> str:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from onnx import TensorProto
-from tokenizers import Encoding
 from tqdm import tqdm
 
 from streamformer_export import card, distance, evaluate, golden, half, reference, schema, tokenizer
@@ -20,7 +19,6 @@ from streamformer_export.bundle import (
     TEXT,
     TOKENIZER,
     Bundle,
-    Cut,
     Runner,
     bundle_name,
     refuse_existing,
@@ -47,7 +45,9 @@ from streamformer_export.languages import (
 from streamformer_export.manifest import VERSION, decoding_options, draft_manifest
 from streamformer_export.neighbours import BATCHES, influence
 from streamformer_export.quantize import Dynamic, Quantized, Range, Scheme, Static
+from streamformer_export.rows import Row
 from streamformer_export.settings import Answers, Settings, Variant
+from streamformer_export.tokenizer_inputs import read_inputs
 from streamformer_export.training.data import read_lines, require_file, sentence_key
 from streamformer_export.weights import reading_is_shown
 
@@ -79,16 +79,16 @@ def export(folder: Path, out: Path, settings: Settings, *, force: bool = False) 
     for file in (settings.held_out, settings.golden_texts):
         if file:
             require_file(file)
-    content, special = tokenizer.read_tokenizer(folder)
+    source = tokenizer.read_source(folder, settings.tokenizer)
+    content, special = tokenizer.bundled(folder, source)
     model = _read(folder, settings, content)
-    told = _languages(folder, model, settings)
+    told = _languages(source.control_tokens, model, settings)
     position = ""
     if told[0]:
         first, *_ = told[0].values()
         content, position = with_language(content, first, model.rules.end_id)
     if model.family == "marian":
-        special_tokens = tokenizer.control_tokens(folder)
-        target = prefix_token(special_tokens, settings.target_languages)
+        target = prefix_token(source.control_tokens, settings.target_languages)
         content = with_prefix(content, *target) if target else content
     draft_folder = out.with_name(f".{out.name}.draft")
     shutil.rmtree(draft_folder, ignore_errors=True)
@@ -102,6 +102,9 @@ def export(folder: Path, out: Path, settings: Settings, *, force: bool = False) 
         manifest = draft_manifest(folder, model, settings, special)
         if decoder:
             manifest["tokenizer"]["target_file"] = TARGET_TOKENIZER
+        if source.origin:
+            manifest["tokenizer"]["origin"] = str(source.origin)
+        manifest["tokenizer"] |= read_inputs(folder)
         if told[0]:
             tokens = {"position": position, "ids": told[0]}
             manifest["tokenizer"]["source_language_tokens"] = tokens
@@ -197,7 +200,7 @@ def _direction(settings: Settings) -> str | None:
 
 
 def _languages(
-    folder: Path, model: Model, settings: Settings
+    control_tokens: dict[str, int], model: Model, settings: Settings
 ) -> tuple[dict[str, int], dict[str, int]]:
     """Ids of the tokens that tell a model the languages it reads, and those it writes."""
     found = []
@@ -211,7 +214,7 @@ def _languages(
                 f"Add {option}, repeatable; the first is the default."
             )
         chosen = [Language.parse(one) for one in given] if named else []
-        found.append(token_ids(chosen, tokenizer.control_tokens(folder)) if chosen else {})
+        found.append(token_ids(chosen, control_tokens) if chosen else {})
     return found[0], found[1]
 
 
@@ -224,7 +227,7 @@ class _Calibration:
         self._golden = texts
 
     @cached_property
-    def data(self) -> list[Encoding | Cut]:
+    def data(self) -> list[Row]:
         """CALIBRATION_TEXTS of the data sets, evenly spread over each, and none held out."""
         settings, found = self._settings, []
         kept_away = set()
@@ -239,7 +242,7 @@ class _Calibration:
             ]
             share = CALIBRATION_TEXTS // len(settings.calibrate)
             found += texts[:: max(1, len(texts) // share)][:share]
-        return [self._draft.encode(*text) for text in found]
+        return [row for text in found for row in self._draft.readings(*text)]
 
     def ranges(self, model: Model) -> dict[str, Range]:
         if model.ranges and not self.data:
@@ -252,7 +255,7 @@ class _Calibration:
         return largest_half(model, **rows), len(rows["rows"])
 
     def _rows(self) -> dict[str, Any]:
-        seen = self.data or [self._draft.encode(*text) for text in self._golden]
+        seen = self.data or [row for text in self._golden for row in self._draft.readings(*text)]
         return {
             "rows": [e.ids for e in seen],
             "version": VERSION,

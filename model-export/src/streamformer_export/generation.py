@@ -177,7 +177,7 @@ def read_generation(
         # The first token is behind the prompt.
         source.require("forced_bos_token_id", None)
         start = ends[0]
-    if padding in ends:
+    if padding in ends or not 0 <= padding < vocabulary_size:
         # What is behind the end is told from the end itself by an id that no token has.
         padding = vocabulary_size
     if start is None:

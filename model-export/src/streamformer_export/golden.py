@@ -6,15 +6,14 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tokenizers import Encoding, Tokenizer
-
 from streamformer_export import answers, reference, tokenizer
-from streamformer_export.bundle import GOLDEN, TEXT, Bundle, Cut, Runner
+from streamformer_export.bundle import GOLDEN, Bundle, Runner
 from streamformer_export.distance import Expected
 from streamformer_export.errors import ExportError
 from streamformer_export.families import Task
 from streamformer_export.graph.heads import Pooling
 from streamformer_export.languages import PREFIX
+from streamformer_export.rows import Row
 from streamformer_export.training.data import read_lines
 
 # A text, and the one it is paired with.
@@ -119,53 +118,52 @@ def write(
     `reference_variant` is the graph that answers where transformers does not; None asks
     transformers.
     """
-    encodings = _reference_encodings(draft, model_folder, chosen)
-    by = f"the {reference_variant} graph"
-    if reference_variant is None:
-        by = f"transformers {reference.version()}"
-    rows, languages = [encoding.ids for encoding in encodings], []
+    told = _languages(draft, len(chosen)) if draft.generates else [{}] * len(chosen)
+    known = reference.Reference(model_folder, draft, pooling) if not reference_variant else None
+    by = f"transformers {reference.version()}" if known else f"the {reference_variant} graph"
+    original = known or _FileReader(draft, model_folder)
+    read = [
+        _readings(draft, original, *text, one.get("language"))
+        for text, one in zip(chosen, told, strict=True)
+    ]
+    ids = [list(ours[0].ids) for ours, _ in read]
     if draft.generates:
-        told = _languages(draft, len(chosen))
-        rows = [
-            draft.ids(text, pair, one.get("language"))
-            for (text, pair), one in zip(chosen, told, strict=True)
-        ]
         languages = [one.get("target_language") for one in told]
-        if reference_variant is None:
-            found = reference.generated(model_folder, draft, rows, languages)
+        if known:
+            both = zip(ids, languages, strict=True)
+            found = [known.generate(row, language=language) for row, language in both]
         else:
             runner = Runner(draft, reference_variant)
-            found = runner.answers(rows, batch=1, languages=languages)
-        expected = [
-            {"output": draft.text(ids), **one} for ids, one in zip(found, told, strict=True)
-        ]
+            found = runner.answers(ids, batch=1, languages=languages)
+        lines = [{"output": draft.text(out), **one} for out, one in zip(found, told, strict=True)]
+        answer = Expected(by, ids, found, languages)
     else:
-        if reference_variant is None:
-            found = reference.read(model_folder, draft, encodings, pooling)
-        else:
-            runner = Runner(draft, reference_variant)
-            found = [runner.outputs([encoding])[0] for encoding in encodings]
-        reader = answers.reader(draft.manifest)
-        pairs = zip(found, encodings, strict=True)
-        expected = [reader.line(reader.read(outputs, encoding)) for outputs, encoding in pairs]
+        runner = None if known else Runner(draft, reference_variant)
+        reader, lines, found = answers.reader(draft.manifest), [], []
+        for _, theirs in read:
+            outputs = [known.outputs(r) if known else runner.outputs([r])[0] for r in theirs]
+            pairs = zip(outputs, theirs, strict=True)
+            lines.append(reader.line(answers.best([reader.read(*pair) for pair in pairs])))
+            found += outputs
+        answer = Expected(by, [row for ours, _ in read for row in ours], found)
     with (draft.folder / GOLDEN).open("w", encoding="utf-8", newline="\n") as file:
-        for (text, pair), ids, answer in zip(chosen, rows, expected, strict=True):
+        for (text, pair), row, expected in zip(chosen, ids, lines, strict=True):
             both = {"text": text} | ({} if pair is None else {"text_pair": pair})
-            line = {**both, "input_ids": ids, **answer}
+            line = {**both, "input_ids": row, **expected}
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
-    return Expected(by, rows if draft.generates else encodings, found, languages)
+    return answer
 
 
-def encodings(bundle: Bundle) -> list[Encoding]:
-    """The golden texts as the bundle's tokenizer reads them."""
-    return [bundle.encode(line["text"], line.get("text_pair")) for line in bundle.golden()]
-
-
-def inputs(bundle: Bundle) -> list[Encoding | Cut]:
+def readings(bundle: Bundle) -> list[list[Row]]:
     """The golden texts as the graph reads them, with the languages that they tell."""
-    if not bundle.generates:
-        return encodings(bundle)
-    return [Cut(line["input_ids"], []) for line in bundle.golden()]
+    if bundle.generates:
+        return [[Row(line["input_ids"])] for line in bundle.golden()]
+    return [bundle.readings(line["text"], line.get("text_pair")) for line in bundle.golden()]
+
+
+def inputs(bundle: Bundle) -> list[Row]:
+    """The rows of all golden texts."""
+    return [row for windows in readings(bundle) for row in windows]
 
 
 def answered(
@@ -181,7 +179,7 @@ def answered(
             {**line, "output": bundle.text(ids)} for ids, line in zip(outputs, lines, strict=True)
         ]
     reader = answers.reader(bundle.manifest)
-    found = runner.read(encodings(bundle))
+    found = runner.read_texts(readings(bundle))
     return [{**line, **reader.line(one)} for line, one in zip(lines, found, strict=True)]
 
 
@@ -204,23 +202,27 @@ def differences(
         return 0.0, sum(a["output"] == b["output"] for a, b in pairs) / len(expected)
     reader = answers.reader(bundle.manifest)
     runner = runner or Runner(bundle, variant, threads)
-    found = runner.read(encodings(bundle))
+    found = runner.read_texts(readings(bundle))
     compared = [reader.compare(line, one) for line, one in zip(expected, found, strict=True)]
     apart, equal = zip(*compared, strict=True)
     return max(apart), sum(equal) / len(expected)
 
 
-def reference_tokenizer(bundle: Bundle, folder: Path) -> Tokenizer:
-    """The folder's own tokenizer, with the bundle's limit and the bundle's first language."""
-    original = tokenizer.reference(folder)
-    if bundle.template.endswith(TEXT):
-        original.enable_truncation(bundle.max_tokens)
-    # What tells the languages is the bundle's own choice.
-    frame = bundle.tokenizer.encode("").tokens
-    prefixed = any(PREFIX.fullmatch(token) for token in frame)
-    if prefixed or "source_language_tokens" in bundle.manifest["tokenizer"]:
-        original.post_processor = bundle.tokenizer.post_processor
-    return original
+class _FileReader:
+    """The folder's tokenizer without transformers, told to read control tokens as text."""
+
+    def __init__(self, draft: Bundle, folder: Path) -> None:
+        origin = draft.manifest["tokenizer"].get("origin")
+        original = tokenizer.reference(folder, origin and tokenizer.Origin(origin))
+        # What tells the languages is the bundle's own choice.
+        frame = draft.tokenizer.encode("").tokens
+        prefixed = any(PREFIX.fullmatch(token) for token in frame)
+        if prefixed or "source_language_tokens" in draft.manifest["tokenizer"]:
+            original.post_processor = draft.tokenizer.post_processor
+        self._bundle = draft.reading_with(original)
+
+    def rows(self, text: str, pair: str | None, language: str | None) -> list[Row]:
+        return self._bundle.readings(text, pair, language)
 
 
 def _languages(draft: Bundle, count: int) -> list[dict[str, str]]:
@@ -234,18 +236,26 @@ def _languages(draft: Bundle, count: int) -> list[dict[str, str]]:
     return [{key: tags[i % len(tags)] for key, tags in names.items()} for i in range(count)]
 
 
-def _reference_encodings(draft: Bundle, folder: Path, chosen: list[Text]) -> list[Encoding]:
-    """What the bundle's tokenizer reads; refuses other ids than the reference tokenizer's."""
-    original = reference_tokenizer(draft, folder)
-    found = []
-    for text, pair in chosen:
-        encoding = draft.encode(text, pair)
-        if not tokenizer.reads_alike(draft.tokenizer, original, draft.prompt(text), pair):
-            ids = original.encode(draft.prompt(text), pair).ids
-            raise ExportError(
-                "The bundle's tokenizer gives the reference's ids: "
-                f"{text[:60]!r} gives {encoding.ids[:8]} instead of {ids[:8]}. "
-                "Export with a tokenizer that does not depend on its added tokens."
-            )
-        found.append(encoding)
-    return found
+def _readings(
+    draft: Bundle,
+    known: reference.Reference | _FileReader,
+    text: str,
+    pair: str | None,
+    language: str | None,
+) -> tuple[list[Row], list[Row]]:
+    """What the bundle reads of a text, and what its answer comes from: the reference's own reading,
+    but the bundle's of a text that spells control tokens, which the reference may find. Refuses any
+    other difference."""
+    ours, theirs = draft.readings(text, pair, language), known.rows(text, pair, language)
+    if not draft.reads_alike(ours, theirs):
+        raise ExportError(
+            f"The bundle reads {text[:60]!r} as {_shown(ours)}, and the folder's own tokenizer as "
+            f"{_shown(theirs)}. Save the tokenizer with transformers' save_pretrained, and export "
+            "again."
+        )
+    same = [list(row.ids) for row in ours] == [list(row.ids) for row in theirs]
+    return ours, theirs if same else ours
+
+
+def _shown(rows: list[Row]) -> str:
+    return f"{list(rows[0].ids[:8])} ({sum(map(len, rows))} tokens)"

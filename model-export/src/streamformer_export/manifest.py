@@ -76,6 +76,8 @@ def draft_manifest(
         manifest["aggregation"] = str(settings.aggregation)
     if settings.ignore_keys:
         manifest["ignored_keys"] = sorted(set(settings.ignore_keys))
+    if model.task is Task.QUESTION_ANSWERING:
+        manifest["align_to_words"] = settings.align_to_words
     return manifest
 
 

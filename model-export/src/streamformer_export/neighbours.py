@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from tokenizers import Encoding
 
 from streamformer_export import answers
-from streamformer_export.bundle import Cut, Runner
+from streamformer_export.bundle import Runner
+from streamformer_export.rows import Row
 
 # Sizes of the batches that each text is put into.
 BATCHES = (3, 17, 32)
@@ -35,7 +35,7 @@ class Influence:
         return self.changed_texts / self.texts
 
 
-def influence(runner: Runner, texts: Sequence[Encoding | Cut]) -> Influence:
+def influence(runner: Runner, texts: Sequence[Row]) -> Influence:
     """Answers each text alone and in random batches."""
     measure = _of_generation if runner.bundle.generates else _of_encoder
     changed: list[int] = []
@@ -47,9 +47,7 @@ def influence(runner: Runner, texts: Sequence[Encoding | Cut]) -> Influence:
     return Influence(len(texts), len(set(changed)), len(changed), apart)
 
 
-def _of_generation(
-    runner: Runner, texts: Sequence[Encoding | Cut]
-) -> Iterator[tuple[int, bool, float]]:
+def _of_generation(runner: Runner, texts: Sequence[Row]) -> Iterator[tuple[int, bool, float]]:
     rows = [text.ids for text in texts]
 
     def answered(chosen: Sequence[int]) -> list[list[int]]:
@@ -62,9 +60,7 @@ def _of_generation(
             yield i, found == alone[i], 0.0
 
 
-def _of_encoder(
-    runner: Runner, texts: Sequence[Encoding | Cut]
-) -> Iterator[tuple[int, bool, float]]:
+def _of_encoder(runner: Runner, texts: Sequence[Row]) -> Iterator[tuple[int, bool, float]]:
     reader = answers.reader(runner.bundle.manifest)
     alone = [runner.outputs([text])[0] for text in texts]
     lines = [reader.line(reader.read(a, text)) for a, text in zip(alone, texts, strict=True)]

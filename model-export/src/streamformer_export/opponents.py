@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tokenizers import Encoding
 
-from streamformer_export.bundle import Bundle, Cut, Runner
+from streamformer_export.bundle import Bundle, Runner
 from streamformer_export.families import Task
+from streamformer_export.rows import Row
 
-Rows = Sequence[Encoding | Cut]
+Rows = Sequence[Row]
 
 
 @dataclass(frozen=True)

@@ -15,17 +15,25 @@ from streamformer_export.checkpoint import FLOATS, SAFETENSORS, Place
 from streamformer_export.errors import ExportError
 from streamformer_export.outputs import obstacle
 
-KEPT = (
-    "config.json",
-    "generation_config.json",
+TOKENIZER_FILES = (
     "tokenizer.json",
     "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    # Vocabularies of BERT, and of byte-level BPE.
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
     # Tokenizers in SentencePiece's form: of OPUS-MT, of fairseq's models, of T5 and ALBERT.
     "source.spm",
     "target.spm",
-    "vocab.json",
     "sentencepiece.bpe.model",
     "spiece.model",
+)
+KEPT = (
+    "config.json",
+    "generation_config.json",
+    *TOKENIZER_FILES,
     # Of sentence-transformers.
     "modules.json",
     "sentence_bert_config.json",

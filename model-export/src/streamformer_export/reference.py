@@ -1,19 +1,25 @@
-"""The reference: transformers on torch, where they are installed."""
+"""The reference: transformers on torch, where they are installed.
+
+It begins with the text: the folder's own tokenizer reads it, whatever the bundle made of it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property
 from importlib import metadata, util
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tokenizers import Encoding
 
-from streamformer_export.bundle import Bundle
+from streamformer_export import tokenizer
+from streamformer_export.bundle import TEXT, Bundle
+from streamformer_export.errors import ExportError
 from streamformer_export.families import Task
 from streamformer_export.graph.heads import Pooling, PoolingMode
-from streamformer_export.tokenizer import label_ids
+from streamformer_export.languages import PREFIX
+from streamformer_export.rows import RIGHT, Row, stride
 
 # Families without an encoder: they go on with what they read.
 PROMPTED = ("gpt2",)
@@ -62,37 +68,156 @@ def _task_params(config: Any, bundle: Bundle) -> dict[str, Any]:
     return params.get(manifest["task"]) or params.get(named) or {}
 
 
-def outputs(
-    model: Any, bundle: Bundle, encoding: Encoding, pooling: Pooling | None = None
-) -> list[np.ndarray]:
-    """What an encoder says of a text by itself: the graph's outputs, without batch axis."""
-    import torch
+class Reference:
+    """A model folder in transformers, which reads texts and answers them for a bundle's task.
 
-    if bundle.manifest["family"] in PROMPTED:
-        return [_label_scores(model, bundle, encoding.ids)]
-    feed = {"input_ids": torch.tensor([encoding.ids])}
-    if any(value["name"] == "token_type_ids" for value in bundle.manifest["inputs"]):
-        feed["token_type_ids"] = torch.tensor([encoding.type_ids])
-    with torch.no_grad():
-        found = model(**feed)
-    if pooling:
-        return [_pool(found.last_hidden_state[0], pooling).numpy()]
-    names = [output["name"] for output in bundle.manifest["outputs"]]
-    return [found[name][0].numpy() for name in names]
+    `pooling` is how an encoder without a head embeds a text.
+    """
 
+    def __init__(self, folder: Path, bundle: Bundle, pooling: Pooling | None = None) -> None:
+        self._folder = folder
+        self._bundle = bundle
+        self._pooling = pooling
 
-def _label_scores(model: Any, bundle: Bundle, row: list[int]) -> np.ndarray:
-    """How likely each label is to follow a text: (labels)."""
-    import torch
+    @cached_property
+    def model(self) -> Any:
+        return load(self._folder, self._bundle)
 
-    scores = []
-    for label in bundle.manifest["labels"]:
-        ids = label_ids(bundle.tokenizer, label, bundle.template)
+    @cached_property
+    def tokenizer(self) -> Any:
+        return _load_tokenizer(self._folder, self._bundle)
+
+    def rows(self, text: str, pair: str | None = None, language: str | None = None) -> list[Row]:
+        """What the model reads of a text in the bundle's template, or of a pair: one row, or one
+        for each window of a question's context.
+
+        Control tokens that a text spells stay text. `language` is that of the text, by default the
+        bundle's first.
+        """
+        bundle = self._bundle
+        text, pair = bundle.clipped(text, pair)
+        if bundle.asks and pair is not None:
+            return self._windows(bundle.prompt(text), pair)
+        return [self._row(text, pair, language)]
+
+    def ids(self, text: str, pair: str | None = None, language: str | None = None) -> list[int]:
+        return list(self.rows(text, pair, language)[0].ids)
+
+    def _row(self, text: str, pair: str | None, language: str | None) -> Row:
+        bundle, prompt = self._bundle, self._bundle.prompt(text)
+        # An OPUS-MT model is told the language to write by a token before the text.
+        frame = bundle.tokenizer.encode("")
+        told = [
+            i for i, token in zip(frame.ids, frame.tokens, strict=True) if PREFIX.fullmatch(token)
+        ]
+        tokens = bundle.manifest["tokenizer"].get("source_language_tokens")
+        source = tokens and tokens["ids"][language or next(iter(tokens["ids"]))]
+        if source is not None and hasattr(self.tokenizer, "src_lang"):
+            name = self.tokenizer.convert_ids_to_tokens(source)
+            # M2M100 has codes of its own.
+            codes = getattr(self.tokenizer, "lang_code_to_token", {})
+            names = {token: code for code, token in codes.items()}
+            self.tokenizer.src_lang = names.get(name, name)
+        most = bundle.max_tokens - len(told)
+        before, after = bundle.template.split(TEXT)
+        if after if bundle.truncation_side == RIGHT else before:
+            # Of a template transformers knows nothing: its tokens stay.
+            row = self._read(prompt, pair)[0]
+            if len(row) > most and not row.offsets:
+                origin = bundle.manifest["tokenizer"].get("origin")
+                words = tokenizer.reference(self._folder, origin and tokenizer.Origin(origin))
+                row = Row.of(words.encode(prompt))
+            row = bundle.cut(row, text)
+        else:
+            row = self._read(prompt, pair, truncation=True, max_length=most)[0]
+        if source is not None and not hasattr(self.tokenizer, "src_lang"):
+            ids = list(row.ids)
+            ids[0 if tokens["position"] == "first" else -1] = source
+            row = replace(row, ids=ids)
+        special = [*[1] * len(told), *row.special_tokens_mask]
+        return replace(row, ids=[*told, *row.ids], special_tokens_mask=special)
+
+    def _windows(self, question: str, context: str) -> list[Row]:
+        """As transformers' pipeline of question answering has them."""
+        most = self._bundle.max_tokens
+        asked = len(self._read(question, add_special_tokens=False)[0])
+        room = most - asked - self.tokenizer.num_special_tokens_to_add(pair=True)
+        if room < 1:
+            raise ExportError(
+                f"A question with a token of its context fits into {most} tokens: it has "
+                f"{most - room} without. Shorten it, or export with a larger --max-tokens."
+            )
+        return self._read(
+            question,
+            context,
+            truncation="only_second",
+            max_length=most,
+            stride=stride(most, room),
+            return_overflowing_tokens=True,
+        )
+
+    def _read(self, text: str, pair: str | None = None, **options: Any) -> list[Row]:
+        found = self.tokenizer(
+            text, pair, return_special_tokens_mask=True, split_special_tokens=True, **options
+        )
+        typed = "token_type_ids" in found
+        if found.is_fast:
+            return [Row.of(encoding, typed=typed) for encoding in found.encodings]
+        ids = found["input_ids"]
+        types = found["token_type_ids"] if typed else [0] * len(ids)
+        return [Row(ids, types, special_tokens_mask=found["special_tokens_mask"])]
+
+    def outputs(self, row: Row) -> list[np.ndarray]:
+        """What an encoder says of a row by itself: the graph's outputs, without batch axis."""
+        import torch
+
+        manifest = self._bundle.manifest
+        if manifest["family"] in PROMPTED:
+            return [self._label_scores(list(row.ids))]
+        feed = {"input_ids": torch.tensor([row.ids])}
+        if any(value["name"] == "token_type_ids" for value in manifest["inputs"]):
+            feed["token_type_ids"] = torch.tensor([row.type_ids])
         with torch.no_grad():
-            logits = model(input_ids=torch.tensor([row + ids[:-1]])).logits[0]
-        logs = torch.log_softmax(logits, dim=-1)[len(row) - 1 :]
-        scores.append(logs[range(len(ids)), ids].sum().item())
-    return np.array(scores, np.float32)
+            found = self.model(**feed)
+        if self._pooling:
+            return [_pool(found.last_hidden_state[0], self._pooling).numpy()]
+        return [found[output["name"]][0].numpy() for output in manifest["outputs"]]
+
+    def generate(
+        self, row: list[int], num_beams: int | None = None, language: str | None = None
+    ) -> list[int]:
+        """As the function `generate`, by the folder's model."""
+        return generate(self.model, self._bundle, row, num_beams, language)
+
+    def _label_scores(self, row: list[int]) -> np.ndarray:
+        """How likely each label is to follow a text: (labels)."""
+        import torch
+
+        scores, space = [], "" if self._bundle.template[-1].isspace() else " "
+        for label in self._bundle.manifest["labels"]:
+            (told,) = self._read(space + label, add_special_tokens=False)
+            ids = list(told.ids)
+            with torch.no_grad():
+                logits = self.model(input_ids=torch.tensor([row + ids[:-1]])).logits[0]
+            logs = torch.log_softmax(logits, dim=-1)[len(row) - 1 :]
+            scores.append(logs[range(len(ids)), ids].sum().item())
+        return np.array(scores, np.float32)
+
+
+def _load_tokenizer(folder: Path, bundle: Bundle) -> Any:
+    """The folder's tokenizer; where the bundle takes the file and transformers would rebuild it by
+    its class, the file with the class's settings."""
+    from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+    found = AutoTokenizer.from_pretrained(folder)
+    origin = bundle.manifest["tokenizer"].get("origin")
+    if origin != tokenizer.Origin.FILE:
+        return found
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer.reference(folder, tokenizer.Origin.FILE),
+        model_input_names=found.model_input_names,
+        truncation_side=found.truncation_side,
+    )
 
 
 def _pool(hidden: Any, pooling: Pooling) -> Any:
@@ -157,22 +282,3 @@ def _chosen(bundle: Bundle, input_tokens: int) -> dict[str, Any]:
     if chosen is None or "max_new_tokens" in chosen or "max_length_factor" in decoding:
         settings["max_new_tokens"] = bundle.limit(input_tokens)
     return settings
-
-
-def generated(
-    folder: Path, bundle: Bundle, rows: list[list[int]], languages: Sequence[str | None]
-) -> list[list[int]]:
-    """Per row what Runner.answers gives: ids of the best hypothesis."""
-    model = load(folder, bundle)
-    return [
-        generate(model, bundle, row, language=language)
-        for row, language in zip(rows, languages, strict=True)
-    ]
-
-
-def read(
-    folder: Path, bundle: Bundle, encodings: list[Encoding], pooling: Pooling | None = None
-) -> list[list[np.ndarray]]:
-    """Per text what Runner.outputs gives."""
-    model = load(folder, bundle)
-    return [outputs(model, bundle, encoding, pooling) for encoding in encodings]

@@ -10,6 +10,7 @@ from streamformer_export.answers import Aggregation
 from streamformer_export.families import Task
 from streamformer_export.graph.heads import PoolingMode
 from streamformer_export.graph.options import Option
+from streamformer_export.tokenizer import Origin
 
 
 class Variant(StrEnum):
@@ -66,6 +67,10 @@ class Settings:
     pooling: PoolingMode | None = None
     normalize: bool | None = None
     aggregation: Aggregation = Aggregation.SIMPLE
+    # Whether an answer to a question is widened to whole words.
+    align_to_words: bool = True
     answers: Answers = Answers.AUTO
     # How far from the reference int8, int8-fast and fp16 may be, in place of their own bounds.
     distance: float | None = None
+    # Needed where the folder's tokenizer.json and its class disagree.
+    tokenizer: Origin | None = None

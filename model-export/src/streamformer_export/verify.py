@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from streamformer_export import golden, reference, schema, tokenizer
 from streamformer_export.bundle import Bundle, Runner
@@ -15,6 +15,7 @@ from streamformer_export.families import Task
 from streamformer_export.families.pooling import read_pooling
 from streamformer_export.graph.heads import Pooling, PoolingMode
 from streamformer_export.neighbours import influence, largest_difference
+from streamformer_export.rows import Row
 from streamformer_export.settings import Variant
 
 # Float sums may round differently in another shape; a probability may move by this much.
@@ -89,7 +90,8 @@ def verify(
 def _tokenizer(bundle: Bundle) -> Check:
     lines = bundle.golden()
     same = sum(
-        bundle.ids(line["text"], line.get("text_pair"), line.get("language")) == line["input_ids"]
+        list(bundle.readings(line["text"], line.get("text_pair"), line.get("language"))[0].ids)
+        == line["input_ids"]
         for line in lines
     )
     return Check("tokenizer", same == len(lines), f"golden ids equal {same}/{len(lines)}")
@@ -101,13 +103,7 @@ def _control_tokens(bundle: Bundle) -> Check:
     def read(text: str) -> set[int]:
         return set(bundle.tokenizer.encode(text, add_special_tokens=False).ids)
 
-    # What stands for unknown characters may come of any text.
-    model = json.loads(bundle.tokenizer.to_str())["model"]
-    unknown = model.get("unk_id")
-    if model.get("unk_token"):
-        unknown = bundle.tokenizer.token_to_id(model["unk_token"])
-    control = set(bundle.manifest["tokenizer"]["special_token_ids"]) - {unknown}
-    wrong = [text for text in golden.TEXTS if read(text) & control]
+    wrong = [text for text in golden.TEXTS if read(text) & bundle.control_ids]
     figure = f"{len(wrong)} of {len(golden.TEXTS)} odd texts are read with control tokens"
     return Check("control tokens", not wrong, "; ".join([figure, *map(repr, wrong)]))
 
@@ -168,41 +164,84 @@ def _against(
             "--against compares with transformers on torch: one is not installed. "
             "Run: pip install 'streamformer-export[train]'"
         )
+    known = reference.Reference(folder, bundle, pooling)
+    yield from _reading(bundle, known)
     lines = bundle.golden()
-    texts, theirs = golden.encodings(bundle), golden.reference_tokenizer(bundle, folder)
-    read = [(line["text"], line.get("text_pair")) for line in lines]
-    read += [(text, None) for text in golden.TEXTS]
-    same = sum(
-        tokenizer.reads_alike(bundle.tokenizer, theirs, bundle.prompt(text), pair)
-        for text, pair in read
-    )
-    yield Check("tokenizer against the model", same == len(read), f"{same}/{len(read)} equal")
-    model = reference.load(folder, bundle)
+    readings = [_known_rows(bundle, known, line) for line in lines]
     if not bundle.generates:
-        expected = [reference.outputs(model, bundle, text, pooling) for text in texts]
+        rows = [row for windows in readings for row in windows]
+        expected = [known.outputs(row) for row in rows]
+        ours = golden.inputs(bundle)
         for variant in bundle.manifest["variants"]:
             runner = Runner(bundle, variant, threads)
-            found = [runner.outputs([text])[0] for text in texts]
-            apart = max(map(largest_difference, found, expected))
+            found = [runner.outputs([row])[0] for row in ours]
+            apart = float("inf")
+            if [len(row) for row in rows] == [len(row) for row in ours]:
+                apart = max(map(largest_difference, found, expected))
             yield Check(
                 f"{variant} against the model",
                 variant != "fp32" or apart <= LOGIT_BOUND,
                 f"outputs apart by at most {apart:.2g}",
             )
         return
-    rows = [line["input_ids"] for line in lines]
+    rows = [list(windows[0].ids) for windows in readings]
     languages = [line.get("target_language") for line in lines]
     for beams in (1, 4):
         expected_ids = [
-            reference.generate(model, bundle, row, beams, language)
+            known.generate(row, beams, language)
             for row, language in zip(rows, languages, strict=True)
         ]
         for variant in bundle.manifest["variants"]:
             runner = Runner(bundle, variant, threads)
-            found_ids = runner.answers(rows, num_beams=beams, languages=languages)
+            ours = [line["input_ids"] for line in lines]
+            found_ids = runner.answers(ours, num_beams=beams, languages=languages)
             same = sum(a == b for a, b in zip(found_ids, expected_ids, strict=True))
             yield Check(
                 f"{variant} against the model, {beams} beam{'s' if beams > 1 else ''}",
                 variant != "fp32" or same == len(rows),
                 f"{same}/{len(rows)} token sequences identical",
             )
+
+
+def _known_rows(bundle: Bundle, known: reference.Reference, line: dict[str, Any]) -> list[Row]:
+    """What the reference reads of a golden text; of one that spells control tokens, which are text
+    in a bundle, what the bundle reads."""
+    text = line["text"], line.get("text_pair"), line.get("language")
+    ours, theirs = bundle.readings(*text), known.rows(*text)
+    alike = [row.ids for row in ours] == [row.ids for row in theirs]
+    return ours if not alike and bundle.reads_alike(ours, theirs) else theirs
+
+
+def _reading(bundle: Bundle, known: reference.Reference) -> Iterator[Check]:
+    """The ids of texts that tell tokenizers apart, and the types of pairs."""
+    texts = _telling_texts(bundle)
+    read = [(text, bundle.readings(*text), known.rows(*text)) for text in texts]
+    wrong = [text for text, ours, theirs in read if not bundle.reads_alike(ours, theirs)]
+    figure = f"{len(read) - len(wrong)}/{len(read)} equal"
+    if wrong:
+        text, pair, _ = wrong[0]
+        figure += f"; not of {text[:60]!r}" + (f" with {pair[:60]!r}" if pair else "")
+    yield Check("tokenizer against the model", not wrong, figure)
+    if any(value["name"] == "token_type_ids" for value in bundle.manifest["inputs"]):
+        pairs = [(ours, theirs) for (_, pair, _), ours, theirs in read if pair]
+        types = [[[list(row.type_ids) for row in rows] for rows in both] for both in pairs]
+        same = sum(ours == theirs for ours, theirs in types)
+        figure = f"{same}/{len(pairs)} pairs equal"
+        yield Check("token types against the model", same == len(pairs), figure)
+
+
+def _telling_texts(bundle: Bundle) -> list[tuple[str, str | None, str | None]]:
+    """Texts, pairs and languages: the golden ones, odd spellings and lengths beyond the limit."""
+    longest = bundle.max_tokens
+    long = [golden.SENTENCE * (longest // 4), f"{golden.SENTENCE}Äé 42! " * (longest // 6)]
+    odd = [*golden.TEXTS, *tokenizer.TELLING]
+    lines = [(i["text"], i.get("text_pair"), i.get("language")) for i in bundle.golden()]
+    if not bundle.asks:
+        told = bundle.manifest["tokenizer"].get("source_language_tokens", {}).get("ids", {})
+        lines += [(text, None, tag) for tag in told or [None] for text in [*odd, *long]]
+    if not bundle.generates:
+        lines += [(text, pair, None) for text, pair in golden.QUESTIONS]
+        lines += [("Who?", text, None) for text in long]
+    if not bundle.generates and not bundle.asks:
+        lines += [(long[0], "a pair", None), (long[0], long[1], None), (long[0], long[0], None)]
+    return lines

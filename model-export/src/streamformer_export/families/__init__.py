@@ -37,6 +37,9 @@ FAMILIES = ENCODERS | {
     "mt5": "t5",
     "t5": "t5",
 }
+# Families whose positions begin after the padding's id, and those without a use for it.
+PADDING_COUNTS = ("roberta", "xlm-roberta", "m2m_100")
+PADDING_UNUSED = ("t5", "mt5", "gpt2")
 
 
 class Task(StrEnum):
@@ -164,6 +167,7 @@ def _read_model(
         return import_module(f"{__name__}.marian_student").read(folder, user)
     config = read_config(folder, user)
     model_type = config.take("model_type")
+    _check_padding(read_json(folder / "config.json"), model_type)
     module = import_module(f"{__name__}.{FAMILIES[model_type]}")
     tasks = getattr(module, "TASKS", ())
     if task and task not in tasks:
@@ -176,6 +180,19 @@ def _read_model(
     if direction is not None and FAMILIES[model_type] == "t5":
         return module.read(folder, config, task or Task.TRANSLATION, direction)
     return module.read(folder, config, task) if task else module.read(folder, config)
+
+
+def _check_padding(config: dict[str, Any], model_type: str) -> None:
+    """Refuses a padding with which transformers cannot load or run the model."""
+    padding, size = config.get("pad_token_id", 0), config.get("vocab_size")
+    counted = model_type in PADDING_COUNTS
+    if (counted and (padding is None or padding < 0)) or (
+        model_type not in PADDING_UNUSED and None not in (padding, size) and padding >= size
+    ):
+        raise ExportError(
+            f"config.json: pad_token_id is {padding}, and the ids of {model_type} are 0 to "
+            f"vocab_size - 1 ({size}). Set it to the id that the model was trained with."
+        )
 
 
 def has_heads(folder: Path) -> bool:

@@ -156,7 +156,8 @@ def read_model(
         family=family,
         task=task,
         max_positions=positions,
-        pad_token_id=padding_id,
+        # Padding is behind the mask: a model without one, or with -1, takes any token.
+        pad_token_id=max(padding_id or 0, 0),
         labels=labels,
         problem_type=problem,
         pooling=pooled,

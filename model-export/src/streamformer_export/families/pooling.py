@@ -67,11 +67,12 @@ def _sentence_transformer(
 def _check_texts(folder: Path, user: IgnoredKeys) -> None:
     """Refuses what changes a text before the tokenizer sees it."""
     model = read_beside(folder, user, "sentence_bert_config.json")
-    model.require("do_lower_case", False)
     model.require("transformer_task", "feature-extraction")
     model.require("module_output_name", "token_embeddings")
     text = model.take("modality_config", {"text": {}})["text"]
     Config(text, "modality_config", user=user).require("method_output_name", "last_hidden_state")
+    # Read with the tokenizer.
+    model.ignore(("do_lower_case", "max_seq_length"))
     model.refuse_rest()
     whole = read_beside(folder, user, "config_sentence_transformers.json")
     whole.require("default_prompt_name", None)

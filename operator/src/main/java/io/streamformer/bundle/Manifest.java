@@ -17,6 +17,7 @@ import java.util.stream.Collectors;
  * @param labels labels in the order of the logits; empty where the task has none
  * @param problemType what the logits of a text-classification model mean
  * @param aggregation how a token-classification model's tokens become entities
+ * @param alignToWords whether an answer to a question is widened to whole words
  * @param template what the model reads of a text, around {@code {text}}
  * @param ignoredKeys keys of the model's files that the export was told to ignore
  * @param decoding defaults of a generating bundle; null for the other tasks
@@ -34,6 +35,7 @@ public record Manifest(
         List<String> labels,
         ProblemType problemType,
         Aggregation aggregation,
+        Boolean alignToWords,
         String template,
         List<String> ignoredKeys,
         @JsonProperty(required = true) TokenizerFiles tokenizer,
@@ -66,6 +68,7 @@ public record Manifest(
         labels = listOrEmpty(labels);
         problemType = problemType == null ? ProblemType.SINGLE_LABEL : problemType;
         aggregation = aggregation == null ? Aggregation.SIMPLE : aggregation;
+        alignToWords = alignToWords != null && alignToWords;
         template = template == null ? TEXT : template;
         ignoredKeys = listOrEmpty(ignoredKeys);
         inputs = List.copyOf(inputs);
@@ -124,20 +127,44 @@ public record Manifest(
      * The tokenizer's files.
      *
      * @param targetFile tokenizer of the output; null where it is the same
+     * @param origin which of two readings of the model folder the file has; the operator ignores it
      * @param sourceLanguageTokens the token that tells the input's language; null where there is
      *     none
      * @param specialTokenIds ids that never appear in a decoded text
+     * @param truncationSide where a text that is too long is cut
+     * @param tokenTypes token types of a pair
      */
     public record TokenizerFiles(
             @JsonProperty(required = true) String file,
             String targetFile,
             @JsonProperty(required = true) int padTokenId,
+            String origin,
             SourceLanguageTokens sourceLanguageTokens,
-            List<Integer> specialTokenIds) {
+            List<Integer> specialTokenIds,
+            Side truncationSide,
+            TokenTypes tokenTypes) {
         public TokenizerFiles {
             check(padTokenId >= 0, "tokenizer.pad_token_id is at least 0", padTokenId);
             specialTokenIds = listOrEmpty(specialTokenIds);
+            truncationSide = truncationSide == null ? Side.RIGHT : truncationSide;
+            tokenTypes = tokenTypes == null ? TokenTypes.PAIR : tokenTypes;
         }
+    }
+
+    /** An end of a text. */
+    public enum Side {
+        @JsonProperty("left")
+        LEFT,
+        @JsonProperty("right")
+        RIGHT
+    }
+
+    /** Token types of a pair: as the tokenizer file says, or 0 for both texts. */
+    public enum TokenTypes {
+        @JsonProperty("pair")
+        PAIR,
+        @JsonProperty("none")
+        NONE
     }
 
     /**

@@ -10,12 +10,19 @@ import java.util.List;
  * Start and end logits to the best stretch of the context, as transformers 4's
  * QuestionAnsweringPipeline chose it: a softmax over the context and the first token, which stands
  * for no answer, then the highest product of a start and an end that come in order and not too far
- * apart.
+ * apart. Where the bundle says so, the answer is widened to whole words of the tokenizer, as far as
+ * the window has them.
  */
 final class AnswerDecoder implements PredictionDecoder {
 
     /** Longest answer in tokens. */
     private static final int MAX_ANSWER_LENGTH = 30;
+
+    private final boolean alignToWords;
+
+    AnswerDecoder(boolean alignToWords) {
+        this.alignToWords = alignToWords;
+    }
 
     @Override
     public Prediction decode(ModelOutput output, int row, ModelInput input) {
@@ -36,6 +43,18 @@ final class AnswerDecoder implements PredictionDecoder {
                     last = end;
                     score = starts[start] * ends[end];
                 }
+            }
+        }
+        if (alignToWords && score >= 0) {
+            int[] words = spans.words();
+            // Words are counted in each text, and the question has some of these numbers.
+            while (first > 0 && spans.contains(first - 1) && words[first - 1] == words[first]) {
+                first--;
+            }
+            while (last + 1 < tokens
+                    && spans.contains(last + 1)
+                    && words[last + 1] == words[last]) {
+                last++;
             }
         }
         int start = score < 0 ? 0 : spans.starts()[first];

@@ -39,7 +39,7 @@ public interface PredictionDecoder {
                     new ClassificationDecoder(manifest.labels(), manifest.problemType());
             case TOKEN_CLASSIFICATION ->
                     new EntityDecoder(manifest.labels(), manifest.aggregation());
-            case QUESTION_ANSWERING -> new AnswerDecoder();
+            case QUESTION_ANSWERING -> new AnswerDecoder(manifest.alignToWords());
             case FEATURE_EXTRACTION -> new EmbeddingDecoder();
             case TRANSLATION, SUMMARIZATION, TEXT2TEXT_GENERATION, TEXT_GENERATION ->
                     new GenerationDecoder(

@@ -1,5 +1,7 @@
 package io.streamformer.tokenize;
 
+import io.streamformer.bundle.Manifest;
+
 /** What is done to a text before the tokenizer sees it; pure functions on strings. */
 final class TextCleaner {
 
@@ -13,28 +15,39 @@ final class TextCleaner {
     }
 
     /**
-     * The first visible stretch of a text that is too long. The tokenizer reads a text to its end
-     * before it truncates (8 MB take 10 s), so the string is cut first.
+     * The part of a text that is read: all of it, or of one that is too long its first visible
+     * stretch, or its last one. The tokenizer reads a text to its end before it is cut to the
+     * model's tokens (8 MB take 10 s), so the string is cut first.
      *
-     * @return the text itself where it is short enough
+     * @param start first UTF-16 unit
+     * @param end after the last UTF-16 unit
      */
-    static String cut(String text, int maxCharacters) {
-        if (text.length() <= maxCharacters) {
-            return text;
+    record Part(int start, int end) {
+        String of(String text) {
+            return start == 0 && end == text.length() ? text : text.substring(start, end);
         }
-        int start = cutStart(text, maxCharacters);
-        int end = Math.min(text.length(), start + maxCharacters);
-        if (end < text.length()
-                && Character.isLowSurrogate(text.charAt(end))
-                && Character.isHighSurrogate(text.charAt(end - 1))) {
-            end--;
-        }
-        return text.substring(start, end);
     }
 
-    /** Where in the text begins what {@link #cut} leaves of it. */
-    static int cutStart(String text, int maxCharacters) {
-        return text.length() <= maxCharacters ? 0 : firstVisible(text);
+    static Part cut(String text, int maxCharacters, Manifest.Side side) {
+        int length = text.length();
+        if (length <= maxCharacters) {
+            return new Part(0, length);
+        }
+        if (side == Manifest.Side.LEFT) {
+            int end = lastVisible(text);
+            int start = Math.max(0, end - maxCharacters);
+            return new Part(splitsPair(text, start) ? start + 1 : start, end);
+        }
+        int start = firstVisible(text);
+        int end = Math.min(length, start + maxCharacters);
+        return new Part(start, splitsPair(text, end) ? end - 1 : end);
+    }
+
+    private static boolean splitsPair(String text, int at) {
+        return at > 0
+                && at < text.length()
+                && Character.isLowSurrogate(text.charAt(at))
+                && Character.isHighSurrogate(text.charAt(at - 1));
     }
 
     /** The text with U+FFFD for each lone surrogate, which no encoding can carry. */
@@ -70,15 +83,24 @@ final class TextCleaner {
 
     private static int firstVisible(String text) {
         int i = 0;
-        while (i < text.length()) {
-            int codePoint = text.codePointAt(i);
-            if (!Character.isWhitespace(codePoint)
-                    && !Character.isSpaceChar(codePoint)
-                    && !Character.isISOControl(codePoint)) {
-                return i;
-            }
-            i += Character.charCount(codePoint);
+        while (i < text.length() && isHidden(text.codePointAt(i))) {
+            i += Character.charCount(text.codePointAt(i));
         }
         return i;
+    }
+
+    /** After the last visible character; 0 where there is none. */
+    private static int lastVisible(String text) {
+        int i = text.length();
+        while (i > 0 && isHidden(text.codePointBefore(i))) {
+            i -= Character.charCount(text.codePointBefore(i));
+        }
+        return i;
+    }
+
+    private static boolean isHidden(int codePoint) {
+        return Character.isWhitespace(codePoint)
+                || Character.isSpaceChar(codePoint)
+                || Character.isISOControl(codePoint);
     }
 }

@@ -15,6 +15,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.BitSet;
 import java.util.List;
+import java.util.stream.IntStream;
 
 /**
  * The Hugging Face tokenizer of a bundle: text to ids within the model's limit, ids to text. Any
@@ -44,6 +45,7 @@ public final class Tokenizer implements AutoCloseable {
     private final long target;
     private final int maxTokens;
     private final int maxCharacters;
+    private final Manifest.Side side;
     private final boolean typeIds;
     private final boolean readsContext;
     private final boolean spans;
@@ -64,7 +66,11 @@ public final class Tokenizer implements AutoCloseable {
                         Math.min(
                                 (long) maxTokens * limits.maxCharactersPerToken(),
                                 Integer.MAX_VALUE / WINDOWS);
-        typeIds = manifest.inputs().stream().anyMatch(i -> i.name().equals("token_type_ids"));
+        side = manifest.tokenizer().truncationSide();
+        typeIds =
+                manifest.tokenizer().tokenTypes() == Manifest.TokenTypes.PAIR
+                        && manifest.inputs().stream()
+                                .anyMatch(i -> i.name().equals("token_type_ids"));
         readsContext = manifest.task() == Task.QUESTION_ANSWERING;
         spans =
                 readsContext
@@ -79,12 +85,8 @@ public final class Tokenizer implements AutoCloseable {
         source = create(file);
         try {
             LIBRARY.disablePadding(source);
-            if (readsContext || !after.isEmpty()) {
-                // What has to stay stands behind what is too long: it is cut here.
-                LIBRARY.disableTruncation(source);
-            } else {
-                LIBRARY.setTruncation(source, maxTokens, "LONGEST_FIRST", 0);
-            }
+            // The library's binding cuts on the right only: texts are cut here.
+            LIBRARY.disableTruncation(source);
             specialTokens = length("");
             templateTokens = length(before + after);
             target = targetFile == null ? source : create(bundle.file(targetFile));
@@ -113,8 +115,10 @@ public final class Tokenizer implements AutoCloseable {
      */
     public TokenizedText tokenize(String text, String pair, String language) {
         int maxPair = readsContext ? maxCharacters * WINDOWS : maxCharacters;
-        String first = clean(text, maxCharacters);
-        String second = pair == null ? null : clean(pair, maxPair);
+        TextCleaner.Part part = TextCleaner.cut(text, maxCharacters, side);
+        String first = TextCleaner.replaceLoneSurrogates(part.of(text));
+        TextCleaner.Part pairPart = pair == null ? null : TextCleaner.cut(pair, maxPair, side);
+        String second = pair == null ? null : TextCleaner.replaceLoneSurrogates(pairPart.of(pair));
         boolean cut =
                 first.length() < text.length()
                         || (second != null && second.length() < pair.length());
@@ -128,20 +132,13 @@ public final class Tokenizer implements AutoCloseable {
             Encoded all = new Encoded(encoding);
             setLanguage(all.ids, language);
             if (readsContext && second != null) {
-                int shift = pair.codePointCount(0, TextCleaner.cutStart(pair, maxPair));
-                return windows(all, cut, pair, shift);
+                return windows(all, cut, pair, pair.codePointCount(0, pairPart.start()));
             }
-            int start = TextCleaner.cutStart(text, maxCharacters);
-            TokenSpans where = spans ? all.spansOf(text, first, start) : null;
+            TokenSpans where = spans ? all.spansOf(text, first, part.start()) : null;
             if (all.ids.length > maxTokens) {
-                return withoutEndOfText(all, first, where);
+                return all.select(kept(all, first), true, where, List.of());
             }
-            return new TokenizedText(
-                    all.ids,
-                    all.types,
-                    cut || LIBRARY.getOverflowCount(encoding) > 0,
-                    where,
-                    List.of());
+            return new TokenizedText(all.ids, all.types, cut, where, List.of());
         } finally {
             LIBRARY.deleteEncoding(encoding);
         }
@@ -154,8 +151,7 @@ public final class Tokenizer implements AutoCloseable {
 
     /** True where nothing of the text is left for the model to read. */
     public boolean isEmpty(String text, TokenizedText tokenized) {
-        return tokenized.length() <= templateTokens
-                && length(clean(text, maxCharacters)) <= specialTokens;
+        return tokenized.length() <= templateTokens && length(clean(text)) <= specialTokens;
     }
 
     /** The text of generated ids; special ids are left out by their number. */
@@ -211,8 +207,9 @@ public final class Tokenizer implements AutoCloseable {
         }
     }
 
-    private static String clean(String text, int maxCharacters) {
-        return TextCleaner.replaceLoneSurrogates(TextCleaner.cut(text, maxCharacters));
+    private String clean(String text) {
+        String read = TextCleaner.cut(text, maxCharacters, side).of(text);
+        return TextCleaner.replaceLoneSurrogates(read);
     }
 
     /** Tokens of a text as it stands, special tokens included. */
@@ -234,21 +231,45 @@ public final class Tokenizer implements AutoCloseable {
         }
     }
 
-    /** Drops the last tokens of the text itself; what the template has behind them stays. */
-    private TokenizedText withoutEndOfText(Encoded all, String first, TokenSpans where) {
-        int textEnd =
-                before.codePointCount(0, before.length()) + first.codePointCount(0, first.length());
-        int end = all.ids.length;
-        while (end > 0 && (all.start(end - 1) < 0 || all.start(end - 1) >= textEnd)) {
-            end--;
+    /**
+     * The tokens that stay of a text or a pair that is too long. Special tokens and the template
+     * do; the longer text loses tokens first, as with {@code longest_first} of transformers.
+     */
+    private int[] kept(Encoded all, String first) {
+        int start = before.codePointCount(0, before.length());
+        int end = start + first.codePointCount(0, first.length());
+        List<Integer> text = new ArrayList<>();
+        List<Integer> pair = new ArrayList<>();
+        for (int i = 0; i < all.ids.length; i++) {
+            if (all.sequence(i) == 1) {
+                pair.add(i);
+            } else if (all.sequence(i) == 0 && isOwn(all, i, start, end)) {
+                text.add(i);
+            }
         }
-        int kept = end - (all.ids.length - maxTokens);
-        checkFits(maxTokens - kept, "the special tokens and the template of a text");
-        int[] tokens = new int[maxTokens];
-        for (int i = 0; i < maxTokens; i++) {
-            tokens[i] = i < kept ? i : i - kept + end;
-        }
-        return all.select(tokens, true, where, List.of());
+        int frame = all.ids.length - text.size() - pair.size();
+        checkFits(frame + 1, "the special tokens and the template of a text");
+        int room = maxTokens - frame;
+        int shorter = Math.min(Math.min(text.size(), pair.size()), room / 2);
+        boolean longerPair = text.size() <= pair.size();
+        BitSet gone = new BitSet();
+        drop(text, longerPair ? shorter : room - shorter, gone);
+        drop(pair, longerPair ? room - shorter : shorter, gone);
+        return IntStream.range(0, all.ids.length).filter(i -> !gone.get(i)).toArray();
+    }
+
+    /** True where a token is one of the text, and not of the template alone. */
+    private boolean isOwn(Encoded all, int token, int start, int end) {
+        return (before.isEmpty() || all.end(token) > start)
+                && (after.isEmpty() || all.start(token) < end);
+    }
+
+    private void drop(List<Integer> tokens, int count, BitSet gone) {
+        List<Integer> dropped =
+                side == Manifest.Side.LEFT
+                        ? tokens.subList(0, tokens.size() - count)
+                        : tokens.subList(count, tokens.size());
+        dropped.forEach(gone::set);
     }
 
     /**
@@ -271,14 +292,10 @@ public final class Tokenizer implements AutoCloseable {
         int stride = Math.min(Math.min(MOST_STRIDE, maxTokens / 2), room / 2);
         List<TokenizedText> windows = new ArrayList<>();
         int end = from;
-        for (int start = from; windows.isEmpty() || end < to; start += room - stride) {
-            end = Math.min(to, start + room);
-            int[] tokens = new int[question + end - start];
-            for (int i = 0; i < tokens.length; i++) {
-                int behind = i - from - (end - start);
-                tokens[i] = i < from ? i : behind < 0 ? start + i - from : to + behind;
-            }
-            windows.add(all.select(tokens, cut, where, List.of()));
+        for (int next = from; windows.isEmpty() || end < to; next += room - stride) {
+            end = Math.min(to, next + room);
+            windows.add(
+                    all.select(window(from, to, next, end, all.ids.length), cut, where, List.of()));
         }
         TokenizedText first = windows.get(0);
         return windows.size() == 1
@@ -289,6 +306,19 @@ public final class Tokenizer implements AutoCloseable {
                         cut,
                         first.spans(),
                         List.copyOf(windows.subList(1, windows.size())));
+    }
+
+    /**
+     * The tokens of a question with those of its context from one to before another, counted from
+     * the end of the context where texts are cut on the left.
+     */
+    private int[] window(int from, int to, int start, int end, int length) {
+        boolean left = side == Manifest.Side.LEFT;
+        int first = left ? from + to - end : start;
+        int last = left ? from + to - start : end;
+        return IntStream.range(0, length)
+                .filter(i -> i < from || i >= to || (i >= first && i < last))
+                .toArray();
     }
 
     private void checkFits(int tokens, String what) {
@@ -352,10 +382,7 @@ public final class Tokenizer implements AutoCloseable {
             int[] ends = new int[ids.length];
             int behind = prefix + part.codePointCount(0, part.length());
             for (int i = 0; i < ids.length; i++) {
-                boolean own =
-                        sequence(i) == 0
-                                && (before.isEmpty() || end(i) > prefix)
-                                && (after.isEmpty() || start(i) < behind);
+                boolean own = sequence(i) == 0 && isOwn(this, i, prefix, behind);
                 starts[i] = own ? Math.max(start(i), prefix) : TokenSpans.NONE;
                 ends[i] = own ? Math.min(end(i), behind) : TokenSpans.NONE;
             }

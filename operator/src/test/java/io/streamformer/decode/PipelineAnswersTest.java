@@ -26,6 +26,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Holds the decoders against what transformers' pipelines read from the same logits. */
 class PipelineAnswersTest {
@@ -83,8 +84,10 @@ class PipelineAnswersTest {
         assertThat(found).isGreaterThan(50);
     }
 
-    @Test
-    void answersToQuestions() {
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void answersToQuestions(boolean alignToWords) {
+        int widened = 0;
         try (Tokenizer tokenizer = tokenizer("question-answering")) {
             for (JsonNode golden : answers.get("answers")) {
                 String context = golden.get("context").asText();
@@ -92,7 +95,7 @@ class PipelineAnswersTest {
                 assertThat(golden.get("starts")).hasSize(tokens.length());
                 Prediction.Answer answer =
                         (Prediction.Answer)
-                                new AnswerDecoder()
+                                new AnswerDecoder(alignToWords)
                                         .decode(
                                                 new ModelOutput.SpanLogits(
                                                         floats(golden.get("starts")),
@@ -100,13 +103,19 @@ class PipelineAnswersTest {
                                                         tokens.length()),
                                                 0,
                                                 ModelInput.of(tokens, null));
-                assertThat(answer.start()).isEqualTo(golden.get("start").asInt());
-                assertThat(answer.end()).isEqualTo(golden.get("end").asInt());
+                JsonNode place = alignToWords ? golden.get("words") : golden;
+                assertThat(answer.start()).isEqualTo(place.get("start").asInt());
+                assertThat(answer.end()).isEqualTo(place.get("end").asInt());
                 assertThat(answer.score())
                         .isCloseTo(golden.get("score").floatValue(), within(CLOSE));
                 assertThat(answer.text()).isEqualTo(slice(context, answer.start(), answer.end()));
+                if (answer.end() - answer.start()
+                        > golden.get("end").asInt() - golden.get("start").asInt()) {
+                    widened++;
+                }
             }
         }
+        assertThat(widened).isEqualTo(alignToWords ? answers.get("widened").asInt() : 0);
     }
 
     @ParameterizedTest
@@ -145,7 +154,7 @@ class PipelineAnswersTest {
         Prediction.Answer low = new Prediction.Answer("no", 0.25f, 3, 5, 10, false);
         Prediction.Answer high = new Prediction.Answer("yes", 0.5f, 40, 43, 9, false);
 
-        assertThat(new AnswerDecoder().merge(List.of(low, high)))
+        assertThat(new AnswerDecoder(false).merge(List.of(low, high)))
                 .isEqualTo(new Prediction.Answer("yes", 0.5f, 40, 43, 19, false));
     }
 

@@ -62,7 +62,9 @@ final class FakeModel implements Model {
                 null,
                 null,
                 null,
-                new Manifest.TokenizerFiles("tokenizer.json", null, 0, null, List.of()),
+                null,
+                new Manifest.TokenizerFiles(
+                        "tokenizer.json", null, 0, null, null, List.of(), null, null),
                 new Manifest.Limits(16, null),
                 translates
                         ? new Manifest.Decoding(

@@ -2,6 +2,7 @@ package io.streamformer.tokenize;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.streamformer.bundle.Manifest.Side;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -24,19 +25,29 @@ class TextCleanerTest {
 
     @Test
     void cutsOnlyWhatIsTooLong() {
-        assertThat(TextCleaner.cut("abc", 3)).isSameAs("abc");
-        assertThat(TextCleaner.cut("abcd", 3)).isEqualTo("abc");
+        assertThat(cut("abc", 3, Side.RIGHT)).isSameAs("abc");
+        assertThat(cut("abcd", 3, Side.RIGHT)).isEqualTo("abc");
+        assertThat(cut("abc", 3, Side.LEFT)).isSameAs("abc");
+        assertThat(cut("abcd", 3, Side.LEFT)).isEqualTo("bcd");
     }
 
     @Test
     void neverCutsInsideASurrogatePair() {
-        assertThat(TextCleaner.cut("ab" + SMILE, 3)).isEqualTo("ab");
-        assertThat(TextCleaner.cut("ab" + SMILE + "c", 4)).isEqualTo("ab" + SMILE);
+        assertThat(cut("ab" + SMILE, 3, Side.RIGHT)).isEqualTo("ab");
+        assertThat(cut("ab" + SMILE + "c", 4, Side.RIGHT)).isEqualTo("ab" + SMILE);
+        assertThat(cut(SMILE + "ab", 3, Side.LEFT)).isEqualTo("ab");
+        assertThat(cut("c" + SMILE + "ab", 4, Side.LEFT)).isEqualTo(SMILE + "ab");
     }
 
     @Test
-    void skipsLeadingWhiteSpaceBeforeItCuts() {
-        assertThat(TextCleaner.cut(" ".repeat(1000) + "hello", 10)).isEqualTo("hello");
+    void skipsWhiteSpaceAtTheEndThatStaysBeforeItCuts() {
+        assertThat(cut(" ".repeat(1000) + "hello", 10, Side.RIGHT)).isEqualTo("hello");
+        assertThat(cut("well hello" + " ".repeat(1000), 5, Side.LEFT)).isEqualTo("hello");
+        assertThat(cut(" ".repeat(1000), 5, Side.LEFT)).isEmpty();
+    }
+
+    private static String cut(String text, int maxCharacters, Side side) {
+        return TextCleaner.cut(text, maxCharacters, side).of(text);
     }
 
     @Test

@@ -3,11 +3,15 @@ package io.streamformer.tokenize;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.streamformer.bundle.Bundle;
 import io.streamformer.bundle.BundleException;
 import io.streamformer.bundle.GoldenText;
 import io.streamformer.testing.TestBundle;
+import java.io.IOException;
+import java.io.InputStream;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -19,6 +23,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.function.Consumer;
+import java.util.stream.StreamSupport;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -212,6 +217,112 @@ class TokenizerTest {
         assertThat(cut.spans().contains(62)).isFalse();
         assertThat(tokenizer.isEmpty("\u200b", tokenizer.tokenize("\u200b", null))).isTrue();
         assertThat(tokenizer.isEmpty("a", tokenizer.tokenize("a", null))).isFalse();
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"left", "right"})
+    void cutsTextsAndPairsAsTransformers(String side) throws IOException {
+        JsonNode known = cutTexts();
+        TestBundle bundle = copy(m -> cutting(m, side, known.get("max_tokens").asInt()));
+        Tokenizer tokenizer = load(Bundle.read(bundle.folder()));
+
+        for (JsonNode text : known.get(side).get("texts")) {
+            String pair = text.get("pair").isNull() ? null : text.get("pair").asText();
+            TokenizedText found = tokenizer.tokenize(text.get("text").asText(), pair);
+            assertThat(found.ids()).as(text.toString()).isEqualTo(longs(text.get("ids")));
+            long[] types = pair == null ? null : longs(text.get("types"));
+            assertThat(found.typeIds()).as(text.toString()).isEqualTo(types);
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"left", "right"})
+    void readsAContextInTheWindowsOfTransformers(String side) throws IOException {
+        JsonNode known = cutTexts();
+        TestBundle bundle =
+                copy(
+                        m ->
+                                cutting(m, side, known.get("max_tokens").asInt())
+                                        .put("task", "question-answering"));
+        Tokenizer tokenizer = load(Bundle.read(bundle.folder()));
+
+        for (JsonNode text : known.get(side).get("questions")) {
+            TokenizedText first =
+                    tokenizer.tokenize(text.get("question").asText(), text.get("context").asText());
+            List<TokenizedText> windows = new ArrayList<>(List.of(first));
+            windows.addAll(first.furtherWindows());
+            assertThat(windows).hasSameSizeAs(text.get("windows"));
+            for (int i = 0; i < windows.size(); i++) {
+                assertThat(windows.get(i).ids()).isEqualTo(longs(text.get("windows").get(i)));
+            }
+        }
+    }
+
+    @Test
+    void aTextThatIsCutOnTheLeftKeepsItsTemplateAndItsPlaces() {
+        TestBundle bundle =
+                copy(
+                        m ->
+                                cutting(m, "left", 9)
+                                        .put("task", "token-classification")
+                                        .put("template", "it is {text} now"));
+        Tokenizer tokenizer = load(Bundle.read(bundle.folder()));
+        long[] whole = tokenizer.tokenize("dog cat the", null).ids();
+
+        TokenizedText cut = tokenizer.tokenize("a a a a a a dog cat the", null);
+
+        assertThat(cut.ids()).isEqualTo(whole);
+        assertThat(cut.truncated()).isTrue();
+        assertThat(cut.spans().starts()).containsExactly(-1, -1, -1, 12, 16, 20, -1, -1, -1);
+    }
+
+    @Test
+    void aTextThatIsCutOnTheLeftKeepsItsLanguageAndItsLastCharacters() {
+        TestBundle bundle =
+                copy(
+                        m -> {
+                            cutting(m, "left", 5).put("task", "token-classification");
+                            ObjectNode languages =
+                                    ((ObjectNode) m.get("tokenizer"))
+                                            .putObject("source_language_tokens");
+                            languages.put("position", "first");
+                            languages.putObject("ids").put("en", 77).put("fr", 78);
+                        });
+        Tokenizer tokenizer = load(Bundle.read(bundle.folder()));
+        String text = "a ".repeat(500) + "dog cat the" + " ".repeat(300);
+
+        TokenizedText cut = tokenizer.tokenize(text, null, "fr");
+
+        long[] expected = tokenizer.tokenize("dog cat the", null).ids();
+        expected[0] = 78;
+        assertThat(cut.ids()).isEqualTo(expected);
+        assertThat(cut.spans().starts()).containsExactly(-1, 1000, 1004, 1008, -1);
+    }
+
+    @Test
+    void aTokenizerWithoutTokenTypesGivesAPairNone() {
+        TestBundle bundle = copy(m -> ((ObjectNode) m.get("tokenizer")).put("token_types", "none"));
+        Tokenizer tokenizer = load(Bundle.read(bundle.folder()));
+
+        assertThat(tokenizer.tokenize("good", "bad").typeIds()).isNull();
+    }
+
+    private JsonNode cutTexts() throws IOException {
+        try (InputStream in = getClass().getResourceAsStream("cut-texts.json")) {
+            return new JsonMapper().readTree(in);
+        }
+    }
+
+    private static ObjectNode cutting(ObjectNode manifest, String side, int maxTokens) {
+        ((ObjectNode) manifest.get("tokenizer")).put("truncation_side", side);
+        ((ObjectNode) manifest.get("limits")).put("max_tokens", maxTokens);
+        return manifest;
+    }
+
+    private static long[] longs(JsonNode array) {
+        return StreamSupport.stream(array.spliterator(), false)
+                .mapToLong(JsonNode::asLong)
+                .toArray();
     }
 
     @Test

@@ -4,7 +4,7 @@
 
 writes pipeline-answers.json beside itself: logits by chance, and what the pipelines read from
 them. Texts are tokenized with the tiny sentiment model's tokenizer. It needs torch and
-transformers 5.
+transformers 4.57, the last one with a pipeline for questions.
 """
 
 from __future__ import annotations
@@ -16,7 +16,10 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 from transformers import PreTrainedTokenizerFast
-from transformers.pipelines.document_question_answering import select_starts_ends
+from transformers.pipelines.question_answering import (
+    QuestionAnsweringPipeline,
+    select_starts_ends,
+)
 from transformers.pipelines.text_classification import TextClassificationPipeline
 from transformers.pipelines.token_classification import (
     AggregationStrategy,
@@ -40,6 +43,13 @@ PAIRS = [
     ("what is it", "coffee"),
     ("is the house cafe\u0301 old?", "It is a small house, " * 2 + "and not very old."),
 ]
+# Words of several tokens, which an answer may begin or end in.
+LONG_WORDS = [
+    (
+        "the blackest?",
+        "streetlights and the blackest birdies, naïve childrens: the unfriendliest",
+    )
+]
 LABELS = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC", "MISC"]
 LONGEST_ANSWER = 30
 
@@ -52,6 +62,7 @@ def logits(random: np.random.Generator, *shape: int) -> np.ndarray:
 def bare(pipeline: type, labels: list[str], **config: str) -> object:
     """A pipeline without a model."""
     made = pipeline.__new__(pipeline)
+    made.framework = "pt"
     config["id2label"] = dict(enumerate(labels))
     made.model = SimpleNamespace(
         config=SimpleNamespace(num_labels=len(labels), **config)
@@ -93,11 +104,14 @@ def entities(
 
 
 def answers(
-    tokenizer: PreTrainedTokenizerFast, random: np.random.Generator
+    tokenizer: PreTrainedTokenizerFast,
+    random: np.random.Generator,
+    pairs: list[tuple[str, str]],
 ) -> list[dict]:
-    """The rules of the question-answering pipeline, which live on in that for documents."""
+    """Answers from token to token, and widened to whole words."""
+    pipeline = bare(QuestionAnsweringPipeline, LABELS)
     cases = []
-    for question, context in PAIRS * 5:
+    for question, context in pairs * 5:
         inputs = tokenizer(question, context, return_offsets_mapping=True)
         tokens = len(inputs["input_ids"])
         outside = np.array(
@@ -112,6 +126,9 @@ def answers(
             np.ones((1, tokens), dtype=int),
             max_answer_len=LONGEST_ANSWER,
         )
+        start, end = pipeline.get_indices(
+            inputs.encodings[0], int(first[0]), int(last[0]), 1, align_to_words=True
+        )
         cases.append(
             {
                 "question": question,
@@ -121,6 +138,7 @@ def answers(
                 "score": float(scores[0]),
                 "start": inputs["offset_mapping"][first[0]][0],
                 "end": inputs["offset_mapping"][last[0]][1],
+                "words": {"start": start, "end": end},
             }
         )
     return cases
@@ -156,9 +174,15 @@ def main() -> None:
     content = {
         "labels": LABELS,
         "entities": entities(tokenizer, random),
-        "answers": answers(tokenizer, random),
+        "answers": answers(tokenizer, random, PAIRS),
         "classifications": classifications(random),
     }
+    later = np.random.Generator(np.random.PCG64(4))
+    content["answers"] += answers(tokenizer, later, LONG_WORDS)
+    content["widened"] = sum(
+        (one["start"], one["end"]) != tuple(one["words"].values())
+        for one in content["answers"]
+    )
     (HERE / "pipeline-answers.json").write_text(
         json.dumps(content) + "\n", encoding="utf-8"
     )
