@@ -14,6 +14,7 @@ import tokenizer_folders as folders
 from corpus import lines
 from streamformer_export.errors import ExportError
 from streamformer_export.tokenizer import Origin, load, read_source, read_tokenizer
+from streamformer_export.tokenizer_keys import table
 from test_tokenizer_kinds import LONG, assert_tie
 
 STORED = json.loads(folders.ANSWERS.read_text())
@@ -160,3 +161,36 @@ def test_sentence_transformers_lowercases_in_vain_beside_a_tokenizer_that_does(w
             continue
         with pytest.raises(ExportError, match="do_lower_case is true, and the tokenizer keeps"):
             read_tokenizer(folder)
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"a_new_switch": 1}, r"has the key a_new_switch: .*remove it from the file"),
+        ({"auto_map": {"AutoTokenizer": ["x.Y", None]}}, r"has the key auto_map: code in the fold"),
+        ({"do_basic_tokenize": False}, r"do_basic_tokenize is False\. Supported: True"),
+        ({"sp_model_kwargs": {"alpha": 0.1}}, r"sp_model_kwargs is .*\. Supported: \{\}"),
+        ({"cls_token": None}, "needs cls_token, and it is null"),
+        ({"cls_token": "[START]"}, "frames a text with '.START.', which is not in the vocabulary"),
+    ],
+)
+def test_a_key_that_is_not_understood_is_refused(written, tmp_path, keys, message):
+    folder = tmp_path / "model"
+    shutil.copytree(written / "bert", folder)
+    path = folder / "tokenizer_config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **keys}))
+    with pytest.raises(ExportError, match=message):
+        read_tokenizer(folder)
+
+
+def test_t5_has_its_prefix_whatever_a_key_says(written, tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(written / "t5", folder)
+    (folder / "tokenizer_config.json").write_text(json.dumps({"add_prefix_space": False}))
+    with pytest.raises(ExportError, match=r"add_prefix_space is false.* Remove the key"):
+        read_tokenizer(folder)
+
+
+def test_the_docs_have_every_key():
+    page = Path(__file__).parent.parent / "docs" / "tokenizers.md"
+    assert table() in page.read_text(encoding="utf-8"), table()
