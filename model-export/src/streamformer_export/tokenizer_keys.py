@@ -65,7 +65,8 @@ KEYS: dict[str, Key] = {
     "trim_offsets": _taken("RoBERTa, BART: places of tokens leave out spaces"),
     **dict.fromkeys(SPECIAL_TOKENS, _taken("a control token, and its place in the template")),
     **dict.fromkeys(
-        ("additional_special_tokens", "extra_special_tokens"), _taken("more control tokens")
+        ("additional_special_tokens", "extra_special_tokens", "model_specific_special_tokens"),
+        _taken("more control tokens"),
     ),
     "added_tokens_decoder": _taken("more tokens; words among them are refused"),
     "extra_ids": _taken("T5 without tokenizer.json: the number of sentinels"),
@@ -134,6 +135,7 @@ KEYS: dict[str, Key] = {
         "is_local",
         "local_files_only",
         "merges_file",
+        "model_type",
         "name_or_path",
         "processor_class",
         "revision",
