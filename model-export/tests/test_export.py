@@ -224,7 +224,6 @@ def test_old_names_of_norms_are_read(sentiment_folder, copied, tmp_path):
         ),
         ("1_Pooling/config.json", {"pooling_mode_mean_tokens": False}, "one of mean, cls"),
         ("1_Pooling/config.json", {"include_prompt": False}, "include_prompt is False. Supported"),
-        ("sentence_bert_config.json", {"do_lower_case": True}, "do_lower_case is True. Supported"),
         ("sentence_bert_config.json", {"a_new_switch": 1}, "a_new_switch=1"),
     ],
 )

@@ -10,6 +10,7 @@ from streamformer_export import tokenizer
 from streamformer_export.bundle import FORMAT, GOLDEN, SHORTLIST, TEXT, TOKENIZER
 from streamformer_export.errors import ExportError
 from streamformer_export.families import Model, Task
+from streamformer_export.families.pooling import default_prompt
 from streamformer_export.graph.options import Option, Options
 from streamformer_export.languages import Language
 from streamformer_export.settings import Settings
@@ -61,7 +62,10 @@ def draft_manifest(
         ]
         options = decoding_options(model, settings)
         manifest["decoding"] = _decoding(model, settings, options, max_tokens)
-    template = settings.template or f"{model.defaults.prefix if model.defaults else ''}{TEXT}"
+    prefix = model.defaults.prefix if model.defaults else ""
+    if model.task is Task.FEATURE_EXTRACTION:
+        prefix = default_prompt(folder)
+    template = settings.template or f"{prefix}{TEXT}"
     if template.count(TEXT) != 1:
         raise ExportError(
             f"A template has {TEXT} once, where the text goes: --template is {template!r}. Mend it."

@@ -97,6 +97,7 @@ class FolderTokens:
         listed = [
             *_listed(words.get("additional_special_tokens")),
             *_listed(words.get("extra_special_tokens")),
+            *_listed(words.get("model_specific_special_tokens")),
             *(_spelling(v) for k, v in keys.items() if k.endswith("_token") and _is_token(v)),
             *filter(None, named.values()),
         ]
@@ -175,7 +176,7 @@ class _Parts:
         if token not in self.ids:
             raise ExportError(
                 f"{SETTINGS}: {self.tokens.cls} frames a text with {token!r}, which is not in the "
-                "vocabulary. Correct the name of the token."
+                "vocabulary. Correct the name, or export the files that the tokenizer was made of."
             )
         return self.ids[token]
 

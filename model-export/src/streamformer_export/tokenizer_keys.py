@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -63,7 +65,8 @@ KEYS: dict[str, Key] = {
     "trim_offsets": _taken("RoBERTa, BART: places of tokens leave out spaces"),
     **dict.fromkeys(SPECIAL_TOKENS, _taken("a control token, and its place in the template")),
     **dict.fromkeys(
-        ("additional_special_tokens", "extra_special_tokens"), _taken("more control tokens")
+        ("additional_special_tokens", "extra_special_tokens", "model_specific_special_tokens"),
+        _taken("more control tokens"),
     ),
     "added_tokens_decoder": _taken("more tokens; words among them are refused"),
     "extra_ids": _taken("T5 without tokenizer.json: the number of sentinels"),
@@ -132,6 +135,7 @@ KEYS: dict[str, Key] = {
         "is_local",
         "local_files_only",
         "merges_file",
+        "model_type",
         "name_or_path",
         "processor_class",
         "revision",
@@ -161,20 +165,19 @@ class TokenizerConfig:
         path = folder / SETTINGS
         return TokenizerConfig(read_json(path) if path.is_file() else {})
 
-    def check(self) -> None:
-        """Refuses keys that nobody knows, and values that would change a text's tokens."""
+    def check(self, ignored: Collection[str] = ()) -> None:
+        """Refuses keys that nobody knows, but for `ignored` ones, and values that would change a
+        text's tokens."""
         for name, value in self.values.items():
             key = KEYS.get(name)
-            # A class has names of its own for more control tokens, as strings.
-            if key is None and not name.endswith("_token"):
+            # A class has names of its own for more control tokens.
+            if key is None and name.endswith("_token"):
+                continue
+            if name not in ignored and (key is None or key.fate is Fate.REFUSED):
+                words = key.words if key else "unknown to every class that an export reads"
                 raise ExportError(
-                    f"{SETTINGS} has {name!r}, and no class of transformers that an export knows "
-                    "reads it. Remove the key, if no text's tokens depend on it."
-                )
-            if key and key.fate is Fate.REFUSED:
-                raise ExportError(
-                    f"{SETTINGS} has {name!r}: {key.words}. Remove the key to read the folder "
-                    "without it, if that gives the same tokens."
+                    f"{SETTINGS} has the key {name}: {words}. If no text's tokens depend on it, "
+                    f"remove it from the file. docs/tokenizers.md lists the known keys."
                 )
             if key and key.fate is Fate.CHECKED and value not in key.allowed:
                 supported = ", ".join(repr(one) for one in key.allowed if one is not None)
@@ -182,3 +185,15 @@ class TokenizerConfig:
                     f"{SETTINGS}: {name} is {value!r}. Supported: {supported} ({key.words}). "
                     "Save the tokenizer without it."
                 )
+
+
+def table() -> str:
+    """The table of docs/tokenizers.md: keys with the same fate and words in one row."""
+    rows: dict[tuple[str, str], list[str]] = {}
+    for name, key in KEYS.items():
+        values = ", ".join(f"`{json.dumps(value)}`" for value in key.allowed if value is not None)
+        words = f"{values}: {key.words}" if values else key.words
+        rows.setdefault((str(key.fate), words), []).append(f"`{name}`")
+    lines = ["| key | | what it does |", "| --- | --- | --- |"]
+    lines += [f"| {', '.join(names)} | {fate} | {words} |" for (fate, words), names in rows.items()]
+    return "\n".join(lines)

@@ -1,6 +1,7 @@
 """Fine-tuning a tiny BERT with torch."""
 
 import json
+import shutil
 
 import pytest
 
@@ -95,8 +96,37 @@ def test_it_learns_and_the_folder_loads_in_transformers(base, table, tmp_path):
         "positive",
         "negative",
     ]
-    written = json.loads((out / "tokenizer.json").read_text())
-    assert written["padding"] is None and written["truncation"] is None
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        assert (out / name).read_bytes() == (base / name).read_bytes()
+
+
+def test_the_base_s_own_tokenizer_is_kept(base, table, tmp_path, capsys):
+    """A tokenizer.json that BertTokenizer of transformers 5 would rebuild, without its digits and
+    accents."""
+    from streamformer_export.tokenizer import Origin, load, read_tokenizer
+    from streamformer_export.training import classification
+
+    changed = tmp_path / "changed"
+    shutil.copytree(base, changed)
+    content = json.loads((base / "tokenizer.json").read_text())
+    pieces = [*content["model"]["vocab"], "caf\u00e9", "2", "0", "6"]
+    content["model"]["vocab"] = {piece: i for i, piece in enumerate(pieces)}
+    content["pre_tokenizer"] = {
+        "type": "Sequence",
+        "pretokenizers": [{"type": "Whitespace"}, {"type": "Digits", "individual_digits": True}],
+    }
+    (changed / "tokenizer.json").write_text(json.dumps(content))
+    (changed / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "BertTokenizer"}))
+    seen = classification.BaseTokenizer.read(str(changed))
+    assert seen.tokenizer.encode("2026 caf\u00e9").ids == [2, 15, 16, 15, 17, 14, 3]
+
+    out = tmp_path / "out"
+    classification.finetune(tiny(base=changed, table=table, epochs=1), RunFolder(out), threads=1)
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        assert (out / name).read_bytes() == (changed / name).read_bytes()
+    assert "Export the result with --tokenizer file" in capsys.readouterr().err
+    kept = load(read_tokenizer(out, Origin.FILE)[0])
+    assert kept.encode("2026 caf\u00e9").ids == [2, 15, 16, 15, 17, 14, 3]
 
 
 def test_a_resumed_run_equals_an_uninterrupted_one(base, table, tmp_path, monkeypatch):

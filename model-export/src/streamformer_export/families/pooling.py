@@ -75,8 +75,26 @@ def _check_texts(folder: Path, user: IgnoredKeys) -> None:
     model.ignore(("do_lower_case", "max_seq_length"))
     model.refuse_rest()
     whole = read_beside(folder, user, "config_sentence_transformers.json")
-    whole.require("default_prompt_name", None)
+    # Read by `default_prompt`.
+    whole.hint("default_prompt_name")
     whole.refuse_rest()
+
+
+def default_prompt(folder: Path) -> str:
+    """What sentence-transformers puts before every text, such as "query: "."""
+    path = folder / "config_sentence_transformers.json"
+    if not (path.is_file() and (folder / "modules.json").is_file()):
+        return ""
+    values = read_json(path)
+    name, prompts = values.get("default_prompt_name"), values.get("prompts") or {}
+    if name is None:
+        return ""
+    if name not in prompts:
+        raise ExportError(
+            f"{path.name}: default_prompt_name is {name!r}, and prompts has "
+            f"{', '.join(prompts) or 'none'}. Correct the name, or set it to null."
+        )
+    return prompts[name]
 
 
 def _mode(config: Config) -> PoolingMode:

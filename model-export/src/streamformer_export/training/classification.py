@@ -6,21 +6,22 @@ The result is an ordinary Hugging Face folder (`AutoModelForSequenceClassificati
 from __future__ import annotations
 
 import re
+import shutil
+import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from tokenizers import Tokenizer
 from torch import nn
 from torch.nn import functional
-from transformers import (
-    AutoConfig,
-    AutoModelForSequenceClassification,
-    AutoTokenizer,
-    PreTrainedModel,
-    PreTrainedTokenizerFast,
-)
+from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedModel
+from transformers.utils import cached_file
 
+from streamformer_export import tokenizer as folders
+from streamformer_export.pack import TOKENIZER_FILES
 from streamformer_export.training.batches import padded, row_batches, sorted_batches
 from streamformer_export.training.data import LabelledText, read_labelled_texts
 from streamformer_export.training.device import (
@@ -54,7 +55,7 @@ def finetune(
     for path, texts in ((train_path, train_texts), (valid_path, valid_texts)):
         if not texts:
             raise TrainingError(f"A table has rows: {path} has none. Give another file.")
-    tokenizer = read_base_tokenizer(settings.base)
+    base = BaseTokenizer.read(settings.base)
     folder.start(
         settings,
         [train_path, valid_path],
@@ -63,26 +64,49 @@ def finetune(
         precision="bf16" if device.bf16 else "fp32",
         device=str(device.torch_device),
     )
-    tokenizer.save_pretrained(folder.path)
+    for name, content in base.files.items():
+        (folder.path / name).write_bytes(content)
+    if base.disagrees:
+        say(
+            "The base's tokenizer.json and its class disagree; this run reads texts as the file "
+            "says. Export the result with --tokenizer file."
+        )
     say(
         f"{len(train_texts)} texts to train on, {len(valid_texts)} to validate, "
         f"{'bf16' if device.bf16 else 'fp32'} on {device.torch_device}"
     )
-    return _Trainer(settings, folder, device, tokenizer, train_texts, valid_texts).run()
+    return _Trainer(settings, folder, device, base.tokenizer, train_texts, valid_texts).run()
 
 
-def read_base_tokenizer(base: str) -> PreTrainedTokenizerFast:
-    """Reads a tokenizer without the truncation and padding that its file may ask for."""
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(base)
-    except (OSError, ValueError) as error:
-        raise TrainingError(
-            f"BASE is a Hugging Face folder or hub id: {base!r} cannot be read "
-            f"({str(error).splitlines()[0]}). Check the path."
-        ) from error
-    tokenizer.backend_tokenizer.no_truncation()
-    tokenizer.backend_tokenizer.no_padding()
-    return tokenizer
+@dataclass(frozen=True)
+class BaseTokenizer:
+    """The tokenizer of a base: its files as they are, and how a bundle of it will read texts."""
+
+    files: dict[str, bytes]
+    tokenizer: Tokenizer
+    disagrees: bool
+
+    @staticmethod
+    def read(base: str) -> BaseTokenizer:
+        """Reads the tokenizer of a folder or of a model on the hub."""
+        with tempfile.TemporaryDirectory() as copied:
+            folder = Path(copied)
+            try:
+                shutil.copyfile(cached_file(base, "config.json"), folder / "config.json")
+                for name in TOKENIZER_FILES:
+                    found = cached_file(base, name, _raise_exceptions_for_missing_entries=False)
+                    if found:
+                        shutil.copyfile(found, folder / name)
+            except (OSError, ValueError) as error:
+                raise TrainingError(
+                    f"BASE is a Hugging Face folder or hub id: {base!r} cannot be read "
+                    f"({str(error).splitlines()[0]}). Check the path."
+                ) from error
+            source = folders.read_source(folder, folders.Origin.FILE)
+            content, _ = folders.bundled(folder, source)
+            kept = {path.name: path.read_bytes() for path in folder.iterdir()}
+        kept.pop("config.json")
+        return BaseTokenizer(kept, folders.load(content), source.origin is not None)
 
 
 def new_model(settings: ClassificationSettings) -> PreTrainedModel:
@@ -137,20 +161,21 @@ class _Trainer:
         settings: ClassificationSettings,
         folder: RunFolder,
         device: Device,
-        tokenizer: PreTrainedTokenizerFast,
+        tokenizer: Tokenizer,
         train_texts: list[LabelledText],
         valid_texts: list[LabelledText],
     ) -> None:
         self.settings = settings
         self.folder = folder
         self.device = device
-        self.padding = tokenizer.pad_token_id
+        tokenizer.enable_truncation(settings.longest)
         self.train_ids = self._encode(tokenizer, train_texts)
         self.valid_ids = self._encode(tokenizer, valid_texts)
         self.train_labels = np.array([text.label for text in train_texts])
         self.valid_labels = np.array([text.label for text in valid_texts])
         torch.manual_seed(settings.seed)
         self.model = new_model(settings).to(device.torch_device)
+        self.padding = self.model.config.pad_token_id or 0
         self.optimizer = torch.optim.AdamW(
             parameter_groups(self.model, settings), lr=settings.learning_rate, fused=True
         )
@@ -163,13 +188,9 @@ class _Trainer:
         self.step = 0
         self.best = (0.0, float("-inf"))  # accuracy, then the negative loss
 
-    def _encode(
-        self, tokenizer: PreTrainedTokenizerFast, texts: list[LabelledText]
-    ) -> list[list[int]]:
-        encoded = tokenizer(
-            [text.text for text in texts], truncation=True, max_length=self.settings.longest
-        )
-        return encoded["input_ids"]
+    @staticmethod
+    def _encode(tokenizer: Tokenizer, texts: list[LabelledText]) -> list[list[int]]:
+        return [encoding.ids for encoding in tokenizer.encode_batch([t.text for t in texts])]
 
     def run(self) -> float:
         """Trains the epochs that are left; keeps the best weights."""
