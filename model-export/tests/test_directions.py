@@ -41,6 +41,7 @@ def opus_mt(translation_folder, tmp_path) -> Path:
     names = [*VOCABULARY, ">>fra<<", ">>deu<<"]
     names += [f"filler{i}" for i in range(words - len(names) - 1)] + ["<pad>"]
     (folder / "vocab.json").write_text(json.dumps({name: i for i, name in enumerate(names)}))
+    (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "MarianTokenizer"}')
     return folder
 
 

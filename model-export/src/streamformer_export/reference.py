@@ -206,10 +206,19 @@ class Reference:
 
 def _load_tokenizer(folder: Path, bundle: Bundle) -> Any:
     """The folder's tokenizer; where the bundle takes the file and transformers would rebuild it by
-    its class, the file with the class's settings."""
+    its class, the file with the class's settings. Raises ExportError for one that transformers
+    cannot load."""
     from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-    found = AutoTokenizer.from_pretrained(folder)
+    try:
+        found = AutoTokenizer.from_pretrained(folder)
+    # Each class fails in its own way.
+    except Exception as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise ExportError(
+            f"transformers {version()} cannot load the tokenizer of {folder}: {reason} Correct "
+            "tokenizer_class in tokenizer_config.json, or export with --answers graph."
+        ) from error
     origin = bundle.manifest["tokenizer"].get("origin")
     if origin != tokenizer.Origin.FILE:
         return found
