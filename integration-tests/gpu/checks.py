@@ -54,6 +54,7 @@ class Kit:
         return [self.bundle(name) for name in (*DEFAULT, *tiny)]
 
     def runner(self, bundle: Bundle, variant: str, tf32: int = 1, **more: Any) -> Runner:
+        more = {"threads": 1 if self.short else None, **more}
         return Runner(bundle, variant, providers=self.providers(tf32), **more)
 
     def providers(self, tf32: int = 1, **options: str) -> list[Any]:
@@ -192,7 +193,7 @@ def agree_one(kit: Kit, bundle: Bundle, variant: str) -> None:
     searches = (1, 4) if bundle.generates else (None,)
     if bundle.manifest.get("decoding", {}).get("temperature", 0) > 0:
         searches = (1,)
-    reference = Runner(bundle, variant)
+    reference = Runner(bundle, variant, 1 if kit.short else None)
     settings = (0, 1) if variant == "fp32" and kit.device == "cuda" else (1,)
     runners = {tf32: kit.runner(bundle, variant, tf32) for tf32 in settings}
     for beams in searches:

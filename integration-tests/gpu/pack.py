@@ -16,9 +16,10 @@ import struct
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).resolve().parent
 HOME = HERE.parents[1]
@@ -35,7 +36,8 @@ JAVA_MODULES = (
 )
 # Jars that a local run of the benchmark does not load.
 NOT_NEEDED = ("flink-shaded-zookeeper", "scala-reflect", "async-profiler")
-# Natives of other platforms, which some jars carry.
+WITH_NATIVES = ("jna-", "lz4-java", "onnxruntime-", "snappy-java", "tokenizers-", "zstd-jni")
+# Natives of other platforms, which these jars carry.
 OTHER_PLATFORMS = (
     "win-", "osx-", "aarch64", "darwin", "freebsd", "aix", "sunos", "openbsd", "dragonfly",
     "loongarch", "mips", "ppc", "riscv", "s390", "/arm", "-arm", "win/", "Windows", "Mac/",
@@ -93,7 +95,7 @@ def arguments() -> argparse.Namespace:
 
 
 def make(name: str, options: argparse.Namespace) -> None:
-    archive = WORK / f"{name}.tar.xz"
+    archive = archive_of(name)
     if archive.exists() and name not in options.again:
         return
     folder = WORK / name
@@ -104,10 +106,19 @@ def make(name: str, options: argparse.Namespace) -> None:
     print(f"{name}: {archive.stat().st_size / 1e6:.1f} MB", flush=True)
 
 
+def archive_of(name: str) -> Path:
+    return WORK / (f"{name}.tar" if name in PLAIN else f"{name}.tar.xz")
+
+
 def compress(folder: Path, archive: Path, preset: int) -> None:
     """An archive of a folder's content; the x86 filter helps libraries and harms nothing."""
     new = archive.with_suffix(".new")
-    tar = ["tar", "-C", folder, "--owner=0", "--group=0", "--sort=name", "-cf", "-", "."]
+    tar = ["tar", "-C", folder, "--owner=0", "--group=0", "--sort=name", "-cf"]
+    if archive.suffix == ".tar":
+        subprocess.run([*tar, new, "."], check=True)
+        new.rename(archive)
+        return
+    tar += ["-", "."]
     xz = ["xz", "-c", "--x86", f"--lzma2=preset={preset},dict=64MiB"]
     with new.open("wb") as out, subprocess.Popen(tar, stdout=subprocess.PIPE) as source:
         subprocess.run(xz, stdin=source.stdout, stdout=out, check=True)
@@ -123,7 +134,7 @@ def split(parts: Path, size: float) -> None:
     room = size - sum(path.stat().st_size for path in scripts)
     number, left = 0, 0.0
     for name in COMPONENTS:
-        content = (WORK / f"{name}.tar.xz").read_bytes()
+        content = archive_of(name).read_bytes()
         chunk = 0
         while content:
             if left < 1_000_000:
@@ -131,7 +142,7 @@ def split(parts: Path, size: float) -> None:
                 part = parts / f"part{number}"
                 part.mkdir(parents=True)
             taken, content = content[: int(left)], content[int(left) :]
-            (part / f"{name}.tar.xz.{chunk:02}").write_bytes(taken)
+            (part / f"{archive_of(name).name}.{chunk:02}").write_bytes(taken)
             left -= len(taken)
             chunk += 1
     for path in scripts:
@@ -158,22 +169,25 @@ def java(folder: Path, options: argparse.Namespace) -> None:
 
 
 def classes(folder: Path, options: argparse.Namespace) -> None:
-    """Jars without compression inside, because xz does better on what it sees."""
+    """The class path of deploy/local, without natives of other platforms, and the kit's own."""
     local = HOME / "deploy/local"
     path = (local / "target/classpath.txt").read_text().strip().split(":")
     jars = [*local.glob("target/streamformer-local-*.jar"), *map(Path, path)]
     out = folder / "classes"
     out.mkdir()
     for number, jar in enumerate(jars):
-        if not jar.name.startswith(NOT_NEEDED):
-            repack(jar, out / f"{number:03}-{jar.name}")
+        to = out / f"{number:03}-{jar.name}"
+        if jar.name.startswith(WITH_NATIVES):
+            repack(jar, to)
+        elif not jar.name.startswith(NOT_NEEDED):
+            shutil.copy(jar, to)
     sources = [HOME / "integration-tests/src/test/java/io/streamformer/it/GpuRun.java"]
     run("javac", "-cp", ":".join(map(str, jars)), "-d", out / "kit", *sources)
     shutil.copy(local / "jvm.options", folder)
 
 
 def repack(jar: Path, to: Path) -> None:
-    with zipfile.ZipFile(jar) as source, zipfile.ZipFile(to, "w", zipfile.ZIP_STORED) as out:
+    with zipfile.ZipFile(jar) as source, zipfile.ZipFile(to, "w", zipfile.ZIP_DEFLATED) as out:
         for entry in source.infolist():
             native = entry.filename.endswith((".so", ".dll", ".dylib", ".jnilib", ".a", ".yml"))
             native |= "dSYM" in entry.filename or "/native/" in entry.filename
@@ -264,6 +278,8 @@ def bundles(folder: Path, options: argparse.Namespace) -> None:
     made = WORK / "made"
     jobs = [(name, EXPORT / "weights" / name, more) for name, more in DEFAULT.items()]
     jobs += [(name, EXPORT / "tests/models" / name, more) for name, more in TINY.items()]
+    if only := __import__("os").environ.get("MADE"):
+        jobs = [job for job in jobs if job[0] in only.split(",")]
     for name, weights, more in jobs:
         if not (made / name / "manifest.json").exists():
             run(sys.executable, "-m", "streamformer_export", "export", weights, made / name,
@@ -287,18 +303,24 @@ def splice(bundle: Path) -> None:
     import numpy as np
     import onnx
 
+    if not (bundle / "model.fp16.onnx").exists():
+        return
     half = (bundle / "model.fp16.onnx").read_bytes()
     content = (bundle / "model.fp32.onnx").read_bytes()
-    found = []
-    for tensor in onnx.load_from_string(content).graph.initializer:
+    found: list[tuple[int, int, int]] = []
+    ends: dict[bytes, int] = {}
+    for tensor in tensors(onnx.load_from_string(content).graph):
         data = tensor.raw_data
         if tensor.data_type != onnx.TensorProto.FLOAT or len(data) < SPLICED_BYTES:
             continue
         values = np.frombuffer(data, np.float32)
-        halves = values.astype(np.float16)
-        at, source = content.find(data), half.find(halves.tobytes())
-        if source >= 0 and (halves.astype(np.float32) == values).all():
+        with np.errstate(over="ignore"):
+            halves = values.astype(np.float16)
+        # The same values may be there more than once.
+        at, source = content.find(data, ends.get(data, 0)), half.find(halves.tobytes())
+        if at >= 0 and source >= 0 and (halves.astype(np.float32) == values).all():
             found.append((at, source, values.size))
+            ends[data] = at + len(data)
     kept, end = [], 0
     for at, _, count in sorted(found):
         kept.append(content[end:at])
@@ -306,6 +328,17 @@ def splice(bundle: Path) -> None:
     kept.append(content[end:])
     (bundle / "model.fp32.onnx").write_bytes(b"".join(kept))
     (bundle / "splices.json").write_text(json.dumps(sorted(found)))
+
+
+def tensors(graph: Any) -> Iterator[Any]:
+    """Every stored tensor of a graph and of the bodies in it."""
+    yield from graph.initializer
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.HasField("t"):
+                yield attribute.t
+            if attribute.HasField("g"):
+                yield from tensors(attribute.g)
 
 
 def texts(folder: Path, options: argparse.Namespace) -> None:
@@ -335,6 +368,9 @@ COMPONENTS: dict[str, Callable[[Path, argparse.Namespace], None]] = {
     "texts": texts,
     "bundles": bundles,
 }
+
+# Jars and half-precision weights: xz takes long over them and gains little.
+PLAIN = ("classes", "bundles")
 
 if __name__ == "__main__":
     main()

@@ -128,7 +128,7 @@ def unpack(parts: Path, kit: Path) -> None:
         return
     kit.mkdir(parents=True, exist_ok=True)
     chunks: dict[str, list[Path]] = {}
-    for path in sorted(parts.rglob("*.tar.xz.*")):
+    for path in sorted(parts.rglob("*.tar.*")):
         chunks.setdefault(path.name.split(".")[0], []).append(path)
     with concurrent.futures.ProcessPoolExecutor() as pool:
         waiting = [pool.submit(extract, sorted(p, key=lambda x: x.name), kit)
@@ -148,8 +148,9 @@ def unpack(parts: Path, kit: Path) -> None:
 
 
 def extract(chunks: list[Path], kit: Path) -> None:
+    packed = io.BufferedReader(Joined(chunks), 1 << 20)
     with (
-        lzma.open(io.BufferedReader(Joined(chunks), 1 << 20)) as plain,
+        lzma.open(packed) if ".xz." in chunks[0].name else packed as plain,
         tarfile.open(fileobj=plain, mode="r|") as archive,
     ):
         archive.extractall(kit, filter="tar")
@@ -206,7 +207,7 @@ def steps(kit: Path, options: argparse.Namespace) -> list[Step]:
                 f"-Dstreamformer.log={kit / 'streamformer.log'}",
                 f"-XX:ErrorFile={kit / 'crash-%p.log'}",
                 "-cp",
-                ":".join([*jars, str(kit / "classes/kit")]),
+                ":".join([str(kit / "classes/kit"), *jars]),
                 *map(str, command),
             ],
             figures,
@@ -215,7 +216,8 @@ def steps(kit: Path, options: argparse.Namespace) -> list[Step]:
     gpu_run = "io.streamformer.it.GpuRun"
     bundles = kit / "bundles"
     sentiment, translation = (bundles / name for name in DEFAULT)
-    half = [path for path in sorted(bundles.iterdir()) if (path / "model.fp16.onnx").exists()]
+    every = sorted(path.parent for path in bundles.glob("*/manifest.json"))
+    half = [path for path in every if (path / "model.fp16.onnx").exists()]
     rows = 16 if cpu else 512
     tokens = 2048 if cpu else 65536
     seconds = 3 if cpu else 6
@@ -238,8 +240,9 @@ def steps(kit: Path, options: argparse.Namespace) -> list[Step]:
         python("environment", 60),
         python("ceilings", 30),
         python("agree", 100),
-        java("java-golden-fp32", 60, gpu_run, "golden", device, "fp32", *sorted(bundles.iterdir())),
-        java("java-golden-fp16", 60, gpu_run, "golden", device, "fp16", *half),
+        java("java-golden-fp32", 60, gpu_run, "golden", device, "fp32", 0, *every),
+        java("java-golden-tf32", 60, gpu_run, "golden", device, "fp32", 1, *every),
+        java("java-golden-fp16", 60, gpu_run, "golden", device, "fp16", 1, *half),
         python("placement", 80),
         python("encoder-rates", 60),
         python("decoder-rates", 90),
@@ -317,7 +320,7 @@ def environment(kit: Path, options: argparse.Namespace) -> dict[str, str]:
     libraries = sorted(
         {
             str(path.parent)
-            for folder in site.getsitepackages()
+            for folder in {*site.getsitepackages(), *filter(None, sys.path)}
             for path in Path(folder, "nvidia").glob("**/lib/*.so*")
         }
     )

@@ -25,7 +25,7 @@ import java.util.concurrent.atomic.AtomicReference;
  * What the kit in {@code integration-tests/gpu} runs of Java: one line of JSON for each figure.
  *
  * <pre>
- * GpuRun golden DEVICE VARIANT BUNDLE...
+ * GpuRun golden DEVICE VARIANT TF32 BUNDLE...
  * GpuRun rate   DEVICE VARIANT BUNDLE TEXTS ROWS TOKENS BEAMS SECONDS
  * GpuRun memory DEVICE VARIANT BUNDLE TEXTS ROWS TOKENS LIMIT
  * </pre>
@@ -42,8 +42,13 @@ public final class GpuRun {
         PipelineOptions options = PipelineOptions.builder().device(device).variant(args[2]).build();
         switch (args[0]) {
             case "golden" -> {
-                for (String bundle : List.of(args).subList(3, args.length)) {
-                    golden(Path.of(bundle), options);
+                PipelineOptions exact =
+                        options.toBuilder()
+                                .providerOptions(
+                                        device.gpu() ? Map.of("use_tf32", args[3]) : Map.of())
+                                .build();
+                for (String bundle : List.of(args).subList(4, args.length)) {
+                    golden(Path.of(bundle), exact);
                 }
             }
             case "rate" -> {
@@ -75,7 +80,9 @@ public final class GpuRun {
 
     /** Loads a bundle, which replays its golden texts on the device. */
     private static void golden(Path bundle, PipelineOptions options) {
-        ObjectNode line = line("golden", bundle, options);
+        ObjectNode line =
+                line("golden", bundle, options)
+                        .put("provider_options", options.providerOptions().toString());
         long start = System.nanoTime();
         try (InferencePipeline pipeline = InferencePipeline.acquire(bundle, options)) {
             line.put("passed", true).put("variant", pipeline.variant());

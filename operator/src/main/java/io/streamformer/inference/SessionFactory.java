@@ -67,6 +67,8 @@ final class SessionFactory {
 
     private static OrtSession openOn(Device device, Path graph, ModelOptions options)
             throws OrtException {
+        // Before the options: adding a provider logs, and fails where there is no environment yet.
+        OrtEnvironment environment = OrtEnvironment.getEnvironment();
         try (OrtSession.SessionOptions session = new OrtSession.SessionOptions()) {
             session.setOptimizationLevel(OrtSession.SessionOptions.OptLevel.ALL_OPT);
             session.setExecutionMode(OrtSession.SessionOptions.ExecutionMode.SEQUENTIAL);
@@ -84,7 +86,7 @@ final class SessionFactory {
                     addCuda(session, device, Map.of());
                 }
             }
-            return OrtEnvironment.getEnvironment().createSession(graph.toString(), session);
+            return environment.createSession(graph.toString(), session);
         }
     }
 
