@@ -52,3 +52,13 @@ void *OrtSessionOptionsAppendExecutionProvider_CPU(void *options, int use_arena)
     void *(*append)(void *, int) = function("OrtSessionOptionsAppendExecutionProvider_CPU");
     return append(options, use_arena);
 }
+
+void *OrtSessionOptionsAppendExecutionProvider_CUDA(void *options, int device) {
+    void *(*append)(void *, int) = function("OrtSessionOptionsAppendExecutionProvider_CUDA");
+    return append(options, device);
+}
+
+void *OrtSessionOptionsAppendExecutionProvider_Tensorrt(void *options, int device) {
+    void *(*append)(void *, int) = function("OrtSessionOptionsAppendExecutionProvider_Tensorrt");
+    return append(options, device);
+}

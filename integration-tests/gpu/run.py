@@ -246,6 +246,7 @@ def steps(kit: Path, options: argparse.Namespace) -> list[Step]:
         python("placement", 80),
         python("encoder-rates", 60),
         python("decoder-rates", 90),
+        python("concurrent", 40),
         rate("short", "fp16", sentiment, "short.txt", rows, "-"),
         rate("long", "fp16", sentiment, "long.txt", rows, "-"),
         rate("greedy", "fp16", translation, "captions.en", rows, 1),
