@@ -10,7 +10,9 @@
  *
  * The providers lie in real/ too: ONNX Runtime looks for them beside itself.
  */
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE
+#endif
 #include <dlfcn.h>
 #include <libgen.h>
 #include <limits.h>

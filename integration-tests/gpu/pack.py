@@ -61,6 +61,8 @@ TINY = {
     "tiny-mt5": ("--task", "text2text-generation"),
 }
 DEFAULT = {"sentiment-en": (), "translation-en-fr": ("--target-language", "fr")}
+# The providers whose functions Java's binding links to.
+SHIMMED = ("CPU", "CUDA", "Tensorrt")
 # An initializer of fewer bytes stays in its fp32 graph.
 SPLICED_BYTES = 4096
 
@@ -171,8 +173,7 @@ def java(folder: Path, options: argparse.Namespace) -> None:
 def classes(folder: Path, options: argparse.Namespace) -> None:
     """The class path of deploy/local, without natives of other platforms, and the kit's own."""
     local = HOME / "deploy/local"
-    path = (local / "target/classpath.txt").read_text().strip().split(":")
-    jars = [*local.glob("target/streamformer-local-*.jar"), *map(Path, path)]
+    jars = [*local.glob("target/streamformer-local-*.jar"), *class_path()]
     out = folder / "classes"
     out.mkdir()
     for number, jar in enumerate(jars):
@@ -212,20 +213,37 @@ def runtime(folder: Path, options: argparse.Namespace) -> None:
         # Java's binding looks beside itself, ONNX Runtime beside its own library.
         for at, to in ((native / "real", "../../site/onnxruntime/capi/"), (native, "real/")):
             (at / name).symlink_to(to + name)
-    path = (HOME / "deploy/local/target/classpath.txt").read_text().strip().split(":")
-    binding = next(jar for jar in path if "/onnxruntime-" in jar)
-    with zipfile.ZipFile(binding) as jar:
+    jar = gpu_binding()
+    with zipfile.ZipFile(jar) as content:
         jni = "libonnxruntime4j_jni.so"
-        (native / jni).write_bytes(jar.read(f"ai/onnxruntime/native/linux-x64/{jni}"))
-    release = Path(binding).stem.removeprefix("onnxruntime-")
+        (native / jni).write_bytes(content.read(f"ai/onnxruntime/native/linux-x64/{jni}"))
+    functions = ["OrtGetApiBase"]
+    functions += [f"OrtSessionOptionsAppendExecutionProvider_{p}" for p in SHIMMED]
     versions = WORK / "versions.map"
-    versions.write_text(
-        f"VERS_{release} {{ global: OrtGetApiBase; OrtSessionOptionsAppendExecutionProvider_CPU; "
-        "local: *; };\n"
-    )
+    release = jar.stem.removeprefix("onnxruntime_gpu-")
+    versions.write_text(f"VERS_{release} {{ global: {'; '.join(functions)}; local: *; }};\n")
     run("gcc", "-shared", "-fPIC", "-O2", "-Wall", "-Wextra", "-Wl,-soname,libonnxruntime.so.1",
         f"-Wl,--version-script={versions}", "-o", native / "libonnxruntime.so",
         HERE / "ort_release_shim.c", "-ldl")  # fmt: skip
+
+
+def gpu_binding() -> Path:
+    """The jar of Java's binding whose JNI library knows CUDA: that of the CPU jar does not."""
+    cpu = next(jar for jar in class_path() if jar.name.startswith("onnxruntime-"))
+    release = cpu.stem.removeprefix("onnxruntime-")
+    group = cpu.parents[2]
+    jar = group / "onnxruntime_gpu" / release / f"onnxruntime_gpu-{release}.jar"
+    if not jar.exists():
+        run(HOME / "mvnw", "-q", "-f", HOME / "pom.xml", "dependency:get", "-Dtransitive=false",
+            f"-Dartifact=com.microsoft.onnxruntime:onnxruntime_gpu:{release}")  # fmt: skip
+    return jar
+
+
+def class_path() -> list[Path]:
+    listed = HOME / "deploy/local/target/classpath.txt"
+    if not listed.exists():
+        raise SystemExit("There is no class path yet: run ./mvnw -DskipTests package first.")
+    return [Path(jar) for jar in listed.read_text().strip().split(":")]
 
 
 def cuda(folder: Path, options: argparse.Namespace) -> None:
@@ -275,17 +293,13 @@ def section(elf: bytes, name: bytes) -> tuple[int, int]:
 
 def bundles(folder: Path, options: argparse.Namespace) -> None:
     """The default and the tiny bundles in fp32 and fp16, and Python's package to read them."""
-    made = WORK / "made"
     jobs = [(name, EXPORT / "weights" / name, more) for name, more in DEFAULT.items()]
     jobs += [(name, EXPORT / "tests/models" / name, more) for name, more in TINY.items()]
-    if only := __import__("os").environ.get("MADE"):
-        jobs = [job for job in jobs if job[0] in only.split(",")]
     for name, weights, more in jobs:
-        if not (made / name / "manifest.json").exists():
-            run(sys.executable, "-m", "streamformer_export", "export", weights, made / name,
-                "--language", "en", "--variant", "fp32", "--variant", "fp16", *more)  # fmt: skip
-        shutil.copytree(made / name, folder / "bundles" / name)
-        splice(folder / "bundles" / name)
+        bundle = folder / "bundles" / name
+        run(sys.executable, "-m", "streamformer_export", "export", weights, bundle,
+            "--language", "en", "--variant", "fp32", "--variant", "fp16", *more)  # fmt: skip
+        splice(bundle)
     stored = HOME / "operator/src/test/resources/bundles"
     for name in ("tiny-student", "tiny-options"):
         shutil.copytree(stored / name, folder / "bundles" / name)

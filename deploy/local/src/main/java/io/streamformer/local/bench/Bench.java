@@ -80,6 +80,8 @@ final class Bench {
             BenchJob job =
                     BenchJob.closedLoop(
                             topic, task, bundle.manifest().name(), folder, batched, parallelism);
+            // Large batches need more events under way than a job's default.
+            job = job.with(batched, Math.max(job.capacity(), shared.minimumCapacity()));
             stage.warnIfTooShort(job, count, "--records, --seconds");
             screen.status("  warm-up…");
             jobs.run(job, List.of(shared), count);
