@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
+import os
 import shutil
 import struct
 import subprocess
@@ -132,7 +133,7 @@ def compress(folder: Path, archive: Path, preset: int) -> None:
 def split(parts: Path, size: float) -> None:
     """Cuts the archives into parts of at most `size` bytes, each with the scripts."""
     shutil.rmtree(parts, ignore_errors=True)
-    scripts = [HERE / name for name in ("run.py", "checks.py")]
+    scripts = [HERE / f"{name}.py" for name in ("run", "kit", "checks", "placement", "rates")]
     room = size - sum(path.stat().st_size for path in scripts)
     number, left = 0, 0.0
     for name in COMPONENTS:
@@ -369,7 +370,10 @@ def texts(folder: Path, options: argparse.Namespace) -> None:
 
 
 def run(*command: object) -> None:
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
+    # This checkout's export, whatever is installed.
+    environment = {**os.environ, "PYTHONPATH": str(EXPORT / "src")}
+    parts = [str(part) for part in command]
+    done = subprocess.run(parts, capture_output=True, text=True, env=environment)
     if done.returncode:
         raise SystemExit(f"{command[0]} failed:\n{done.stdout[-2000:]}{done.stderr[-4000:]}")
 
