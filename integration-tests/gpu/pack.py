@@ -32,6 +32,7 @@ CUDA_LIBRARY = "libonnxruntime_providers_cuda.so"
 # What Java's binding, Flink and Kafka ask for.
 JAVA_MODULES = (
     "java.base,java.compiler,java.desktop,java.instrument,java.logging,java.management,"
+    "java.management.rmi,"
     "java.naming,java.rmi,java.security.jgss,java.sql,java.xml,jdk.crypto.ec,jdk.httpserver,"
     "jdk.jfr,jdk.management,jdk.unsupported"
 )
