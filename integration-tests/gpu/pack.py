@@ -37,7 +37,7 @@ JAVA_MODULES = (
     "jdk.jfr,jdk.management,jdk.unsupported"
 )
 # Jars that a local run of the benchmark does not load.
-NOT_NEEDED = ("flink-shaded-zookeeper", "scala-reflect", "async-profiler")
+NOT_NEEDED = ("scala-reflect", "async-profiler")
 WITH_NATIVES = ("jna-", "lz4-java", "onnxruntime-", "snappy-java", "tokenizers-", "zstd-jni")
 # Natives of other platforms, which these jars carry.
 OTHER_PLATFORMS = (
