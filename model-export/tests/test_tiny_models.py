@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 
-from graphs import padded, random_rows, search, session
+from graphs import optional_inputs, padded, random_rows, search, session
 from streamformer_export.families import read_model
+from streamformer_export.graph.options import Option, Options
 from streamformer_export.quantize import Scheme, Static
 
 
@@ -152,3 +155,26 @@ def test_scores_are_sums_of_log_probabilities(translation_folder):
     real = answers != model.pad_token_id
     expected = (taken * real).sum(axis=1) / real.sum(axis=1) ** 0.7
     np.testing.assert_allclose(scores[:, 0], expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("size", [0, 1, 3])
+def test_no_axis_is_empty_where_it_is_reduced(generator_folder, tmp_path, size):
+    """CUDA refuses what the CPU sums up to 0."""
+    model = read_model(generator_folder)
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.enable_profiling = True
+    options.profile_file_prefix = str(tmp_path / "profile")
+    chosen = {Option.NO_REPEAT_NGRAM_SIZE, Option.REPETITION_PENALTY, Option.SUPPRESS_TOKENS}
+    graph = model.build(Scheme(), Options(frozenset(chosen))).model("test").session(options)
+    rows = random_rows(3, 90, seed=size)
+    feed = padded(rows, model.pad_token_id) | search(4, len(rows), 2)
+    graph.run(None, feed | optional_inputs(graph, len(rows), no_repeat_ngram_size=size))
+    reduced = [
+        next(iter(event["args"]["input_type_shape"][0].values()))
+        for event in json.loads(Path(graph.end_profiling()).read_text(encoding="utf-8"))
+        if event.get("args", {}).get("op_name", "").startswith("Reduce")
+        and event["name"].endswith("_kernel_time")
+    ]
+    assert any(len(shape) == 4 for shape in reduced), "the n-grams were looked for"
+    assert all(0 not in shape for shape in reduced)

@@ -299,8 +299,10 @@ class Runner:
         variant: str,
         threads: int | None = None,
         profile: Path | None = None,
+        providers: Sequence[str | tuple[str, dict[str, Any]]] = ("CPUExecutionProvider",),
     ) -> None:
-        """`profile` is what the file begins with that ONNX Runtime writes its profile to."""
+        """`profile` is what the file begins with that ONNX Runtime writes its profile to;
+        `providers` are ONNX Runtime's, the first choice first."""
         variants = bundle.manifest["variants"]
         if variant not in variants:
             raise ExportError(
@@ -317,7 +319,7 @@ class Runner:
             options.enable_profiling = True
             options.profile_file_prefix = str(profile)
         self.session = onnxruntime.InferenceSession(
-            bundle.folder / variants[variant]["file"], options, providers=["CPUExecutionProvider"]
+            bundle.folder / variants[variant]["file"], options, providers=list(providers)
         )
 
     def run(

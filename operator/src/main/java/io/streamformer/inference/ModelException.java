@@ -5,7 +5,14 @@ public final class ModelException extends RuntimeException {
 
     private final boolean outOfMemory;
 
-    ModelException(String message, boolean outOfMemory, Throwable cause) {
+    /**
+     * A failed run.
+     *
+     * @param message what ONNX Runtime says
+     * @param outOfMemory whether a smaller batch would have fitted
+     * @param cause ONNX Runtime's failure
+     */
+    public ModelException(String message, boolean outOfMemory, Throwable cause) {
         super(message, cause);
         this.outOfMemory = outOfMemory;
     }

@@ -67,6 +67,8 @@ final class SessionFactory {
 
     private static OrtSession openOn(Device device, Path graph, ModelOptions options)
             throws OrtException {
+        // Before the options: adding a provider logs, and fails where there is no environment yet.
+        OrtEnvironment environment = OrtEnvironment.getEnvironment();
         try (OrtSession.SessionOptions session = new OrtSession.SessionOptions()) {
             session.setOptimizationLevel(OrtSession.SessionOptions.OptLevel.ALL_OPT);
             session.setExecutionMode(OrtSession.SessionOptions.ExecutionMode.SEQUENTIAL);
@@ -84,23 +86,31 @@ final class SessionFactory {
                     addCuda(session, device, Map.of());
                 }
             }
-            return OrtEnvironment.getEnvironment().createSession(graph.toString(), session);
+            return environment.createSession(graph.toString(), session);
         }
     }
 
     private static void addCuda(
             OrtSession.SessionOptions session, Device device, Map<String, String> given)
             throws OrtException {
-        Map<String, String> provider = new LinkedHashMap<>();
-        // The default doubles the arena each time it grows, far beyond what runs need.
-        provider.put("arena_extend_strategy", "kSameAsRequested");
-        provider.putAll(given);
         try (OrtCUDAProviderOptions cuda = new OrtCUDAProviderOptions(device.indexes().get(0))) {
-            for (Map.Entry<String, String> option : provider.entrySet()) {
+            for (Map.Entry<String, String> option : cudaOptions(given).entrySet()) {
                 cuda.add(option.getKey(), option.getValue());
             }
             session.addCUDA(cuda);
         }
+    }
+
+    /** The CUDA provider's options: what the user gives, and our defaults for the rest. */
+    static Map<String, String> cudaOptions(Map<String, String> given) {
+        Map<String, String> options = new LinkedHashMap<>();
+        // The default doubles the arena each time it grows, far beyond what runs need.
+        options.put("arena_extend_strategy", "kSameAsRequested");
+        // Every attention kernel but cuDNN's (8), which newer GPUs take first in half precision: it
+        // is planned anew for each shape, and a decode loop has another shape in every step.
+        options.put("sdpa_kernel", "119");
+        options.putAll(given);
+        return options;
     }
 
     private static void addTensorRt(

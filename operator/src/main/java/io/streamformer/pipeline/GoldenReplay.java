@@ -9,14 +9,15 @@ import io.streamformer.bundle.ProblemType;
 import io.streamformer.decode.Prediction;
 import io.streamformer.decode.PredictionDecoder;
 import io.streamformer.inference.GenerationOptions;
+import io.streamformer.inference.ModelException;
 import io.streamformer.inference.ModelInput;
 import io.streamformer.inference.ModelOutput;
-import io.streamformer.inference.ModelRunner;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Function;
 
 /** Holds a loaded bundle against the reference's answers, on the way that every text goes. */
 final class GoldenReplay {
@@ -84,18 +85,19 @@ final class GoldenReplay {
     /**
      * Runs the golden texts in batches and compares the answers within the variant's tolerance.
      *
-     * @param generation a search with the bundle's own defaults, whatever a job sets: the answers
-     *     are of one
+     * <p>As with a job's texts, a batch that does not fit into the device's memory runs in halves.
+     *
+     * @param model runs rows with the bundle's own defaults, whatever a job sets: the answers are
+     *     of these
      */
     void verify(
             List<List<ModelInput>> texts,
-            ModelRunner model,
+            Function<List<ModelInput>, ModelOutput> model,
             PredictionDecoder decoder,
-            GenerationOptions generation,
             int maxRows,
             int maxTokens) {
         List<ModelInput> rows = texts.stream().flatMap(List::stream).toList();
-        List<Prediction> answers = answers(rows, model, decoder, generation, maxRows, maxTokens);
+        List<Prediction> answers = answers(rows, model, decoder, maxRows, maxTokens);
         int equal = 0;
         int answered = 0;
         String firstDifference = "";
@@ -126,9 +128,8 @@ final class GoldenReplay {
 
     private static List<Prediction> answers(
             List<ModelInput> rows,
-            ModelRunner model,
+            Function<List<ModelInput>, ModelOutput> model,
             PredictionDecoder decoder,
-            GenerationOptions generation,
             int maxRows,
             int maxTokens) {
         List<Prediction> answers = new ArrayList<>();
@@ -143,14 +144,32 @@ final class GoldenReplay {
                 longest = Math.max(longest, rows.get(to).text().length());
                 to++;
             }
-            List<ModelInput> batch = rows.subList(from, to);
-            ModelOutput output = model.run(batch, generation);
-            for (int i = 0; i < batch.size(); i++) {
-                answers.add(decoder.decode(output, i, batch.get(i)));
-            }
+            answer(rows.subList(from, to), model, decoder, answers);
             from = to;
         }
         return answers;
+    }
+
+    private static void answer(
+            List<ModelInput> batch,
+            Function<List<ModelInput>, ModelOutput> model,
+            PredictionDecoder decoder,
+            List<Prediction> answers) {
+        ModelOutput output;
+        try {
+            output = model.apply(batch);
+        } catch (ModelException e) {
+            if (!e.outOfMemory() || batch.size() == 1) {
+                throw e;
+            }
+            int half = batch.size() / 2;
+            answer(batch.subList(0, half), model, decoder, answers);
+            answer(batch.subList(half, batch.size()), model, decoder, answers);
+            return;
+        }
+        for (int i = 0; i < batch.size(); i++) {
+            answers.add(decoder.decode(output, i, batch.get(i)));
+        }
     }
 
     /** What differs, in words; null where the answer counts as equal. */

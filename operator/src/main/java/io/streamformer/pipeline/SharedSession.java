@@ -12,6 +12,7 @@ import io.streamformer.inference.Device;
 import io.streamformer.inference.GenerationOptions;
 import io.streamformer.inference.ModelInput;
 import io.streamformer.inference.ModelOptions;
+import io.streamformer.inference.ModelRunner;
 import io.streamformer.inference.OrtModel;
 import io.streamformer.tokenize.Tokenizer;
 import java.util.ArrayList;
@@ -70,11 +71,11 @@ final class SharedSession implements AutoCloseable {
                 generates ? GenerationOptions.searching(manifest.decoding()) : null;
         List<List<ModelInput>> texts = golden.read(inputs, search);
         for (OrtModel model : models) {
+            ModelRunner runner = model.newRunner();
             golden.verify(
                     texts,
-                    model.newRunner(),
+                    rows -> runner.run(rows, search),
                     PredictionDecoder.of(bundle, tokenizer, search),
-                    search,
                     limits.maxRows(),
                     limits.maxTokens());
         }

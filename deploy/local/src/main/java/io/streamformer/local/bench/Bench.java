@@ -17,6 +17,7 @@ final class Bench {
 
     private final BenchStage stage;
     private final DemoBundles bundles;
+    private final List<BenchMode> modes;
     private final Integer records;
     private final int seconds;
     private final int rounds;
@@ -25,17 +26,20 @@ final class Bench {
     /**
      * A benchmark.
      *
+     * @param modes what takes turns
      * @param records texts per turn; null takes as many as the seconds need
      */
     Bench(
             BenchStage stage,
             DemoBundles bundles,
+            List<BenchMode> modes,
             Integer records,
             int seconds,
             int rounds,
             int parallelism) {
         this.stage = stage;
         this.bundles = bundles;
+        this.modes = modes;
         this.records = records;
         this.seconds = seconds;
         this.rounds = rounds;
@@ -61,8 +65,8 @@ final class Bench {
         // Our leases keep the sessions loaded between the turns.
         try (RawCeiling raw = new RawCeiling(bundle, batched);
                 InferencePipeline shared = InferencePipeline.acquire(folder, batched);
-                InferencePipeline alone = InferencePipeline.acquire(folder, single);
-                InferencePipeline mapped = InferencePipeline.acquire(folder, map)) {
+                InferencePipeline alone = acquireFor(BenchMode.SINGLE, folder, single);
+                InferencePipeline mapped = acquireFor(BenchMode.MAP, folder, map)) {
             int count = records == null ? stage.textsIn(seconds, raw) : records;
             List<ModelInput> tokenized = raw.tokenize(stage.texts(count));
             String topic = "bench-events-" + task.label();
@@ -71,16 +75,18 @@ final class Bench {
             stage.title(name + " on " + raw.device());
             Screen screen = stage.screen();
             screen.line(BenchStage.lengths(tokenized) + "; medians of " + rounds + " rounds");
-            BenchReport report = new BenchReport(name, stage);
+            BenchReport report = new BenchReport(name, modes, stage);
             JobTurn jobs = stage.jobs();
             BenchJob job =
                     BenchJob.closedLoop(
                             topic, task, bundle.manifest().name(), folder, batched, parallelism);
+            // Large batches need more events under way than a job's default.
+            job = job.with(batched, Math.max(job.capacity(), shared.minimumCapacity()));
             stage.warnIfTooShort(job, count, "--records, --seconds");
             screen.status("  warm-up…");
             jobs.run(job, List.of(shared), count);
             for (int round = 1; round <= rounds; round++) {
-                for (BenchMode mode : BenchMode.values()) {
+                for (BenchMode mode : modes) {
                     screen.status("  round " + round + ": " + mode.label() + "…");
                     Turn turn =
                             switch (mode) {
@@ -108,5 +114,10 @@ final class Bench {
             }
             report.medians();
         }
+    }
+
+    /** A lease for a turn; null where the turn is left out. */
+    private InferencePipeline acquireFor(BenchMode mode, Path folder, PipelineOptions options) {
+        return modes.contains(mode) ? InferencePipeline.acquire(folder, options) : null;
     }
 }

@@ -59,6 +59,24 @@ final class BenchArguments {
     private String device;
 
     @Option(
+            names = "--variant",
+            paramLabel = "NAME",
+            description = "fp32, fp16 or another variant (default: the bundle's).")
+    private String variant;
+
+    @Option(
+            names = "--max-rows",
+            paramLabel = "N",
+            description = "Most texts in a batch; more helps a GPU (default: the job's).")
+    private Integer maxRows;
+
+    @Option(
+            names = "--max-tokens",
+            paramLabel = "N",
+            description = "Most padded tokens in a batch (default: the job's).")
+    private Integer maxTokens;
+
+    @Option(
             names = "--beams",
             paramLabel = "N",
             description = "Beams of what is generated, 1 is greedy (default: the bundle's).")
@@ -79,8 +97,21 @@ final class BenchArguments {
     int run(int slots, List<String> collection, Benchmark benchmark) throws Exception {
         checkParent();
         Arguments.check(beams == null || (beams >= 1 && beams <= 16), "--beams is 1 to 16", beams);
-        PipelineOptions options =
-                PipelineOptions.builder().device(Arguments.device(device)).numBeams(beams).build();
+        Arguments.check(maxRows == null || maxRows >= 1, "--max-rows is at least 1", maxRows);
+        Arguments.check(
+                maxTokens == null || maxTokens >= 1, "--max-tokens is at least 1", maxTokens);
+        PipelineOptions.Builder builder =
+                PipelineOptions.builder()
+                        .device(Arguments.device(device))
+                        .variant(variant)
+                        .numBeams(beams);
+        if (maxRows != null) {
+            builder.maxBatchRows(maxRows);
+        }
+        if (maxTokens != null) {
+            builder.maxBatchTokens(maxTokens);
+        }
+        PipelineOptions options = builder.build();
         List<String> lines = texts == null ? collection : readTexts();
         if (json != null) {
             UserFiles.checkWritable("--json", json);

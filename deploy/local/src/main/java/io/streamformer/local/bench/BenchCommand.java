@@ -3,6 +3,7 @@ package io.streamformer.local.bench;
 import io.streamformer.local.Arguments;
 import io.streamformer.local.Releases;
 import io.streamformer.local.SampleTexts;
+import java.util.List;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -79,6 +80,16 @@ public final class BenchCommand implements Callable<Integer> {
             description = "Subtasks of each operator (default: ${DEFAULT-VALUE}).")
     private int parallelism;
 
+    @Option(
+            names = "--only",
+            split = ",",
+            paramLabel = "TURN",
+            description =
+                    "raw, end-to-end, key-order, no-order, single or map, several with commas"
+                            + " (default: all). Ratios are shown of the turns that ran. On a GPU"
+                            + " leave out single and map: they take minutes.")
+    private List<String> only = List.of();
+
     @Override
     public Integer call() throws Exception {
         BenchArguments.checkRounds(rounds);
@@ -88,10 +99,25 @@ public final class BenchCommand implements Callable<Integer> {
                 "--records is 10 to 10000000",
                 records);
         Arguments.checkParallelism(parallelism);
+        List<BenchMode> modes = modes();
         return arguments.run(
                 parallelism,
                 SampleTexts.ofAllLengths(),
                 (stage, bundles) ->
-                        new Bench(stage, bundles, records, seconds, rounds, parallelism).run());
+                        new Bench(stage, bundles, modes, records, seconds, rounds, parallelism)
+                                .run());
+    }
+
+    /** The turns that are asked for, in their own order. */
+    private List<BenchMode> modes() {
+        List<BenchMode> all = List.of(BenchMode.values());
+        List<String> known = all.stream().map(BenchMode::option).toList();
+        for (String name : only) {
+            Arguments.check(
+                    known.contains(name), "--only has turns of " + String.join(", ", known), name);
+        }
+        return only.isEmpty()
+                ? all
+                : all.stream().filter(mode -> only.contains(mode.option())).toList();
     }
 }

@@ -118,6 +118,7 @@ record BenchJob(
                         .set(JobOptions.DEAD_LETTER_TOPIC, deadLetters(run))
                         .set(JobOptions.DEVICE, options.device().toString())
                         .set(JobOptions.BATCH_MAX_ROWS, options.maxBatchRows())
+                        .set(JobOptions.BATCH_MAX_TOKENS, options.maxBatchTokens())
                         .set(JobOptions.RUN_THREADS, options.runThreads())
                         .set(JobOptions.INTRA_OP_THREADS, options.intraOpThreads())
                         .set(JobOptions.ASYNC_CAPACITY, capacity)
@@ -126,6 +127,9 @@ record BenchJob(
                         .set(JobOptions.DELIVERY_GUARANTEE, delivery)
                         .set(JobOptions.CHECKPOINT_INTERVAL, CHECKPOINT_INTERVAL)
                         .set(JobOptions.JOB_NAME, "streamformer bench");
+        if (options.variant() != null) {
+            builder.set(JobOptions.VARIANT, options.variant());
+        }
         if (options.numBeams() != null) {
             builder.set(JobOptions.NUM_BEAMS, options.numBeams());
         }

@@ -1,5 +1,7 @@
 package io.streamformer.local.bench;
 
+import java.util.Locale;
+
 /** What takes turns in a benchmark. */
 enum BenchMode {
     RAW("raw ceiling"),
@@ -17,5 +19,10 @@ enum BenchMode {
 
     String label() {
         return label;
+    }
+
+    /** What {@code --only} calls it, such as {@code end-to-end}. */
+    String option() {
+        return name().toLowerCase(Locale.ROOT).replace('_', '-');
     }
 }

@@ -22,12 +22,13 @@ final class BenchReport {
      * A report.
      *
      * @param bundle name, version and variant
+     * @param modes what takes turns
      */
-    BenchReport(String bundle, BenchStage stage) {
+    BenchReport(String bundle, List<BenchMode> modes, BenchStage stage) {
         this.bundle = bundle;
         this.stage = stage;
         this.screen = stage.screen();
-        for (BenchMode mode : BenchMode.values()) {
+        for (BenchMode mode : modes) {
             turns.put(mode, new ArrayList<>());
         }
     }
@@ -70,7 +71,7 @@ final class BenchReport {
                         "padding",
                         "of the ceiling"));
         ObjectNode node = BenchStage.node("medians").put("bundle", bundle);
-        for (BenchMode mode : BenchMode.values()) {
+        for (BenchMode mode : turns.keySet()) {
             List<Turn> own = turns.get(mode);
             screen.line(
                     String.format(
@@ -80,27 +81,33 @@ final class BenchReport {
                             median(own, Turn::textsPerSecond),
                             median(own, Turn::tokensPerSecond),
                             100 * median(own, Turn::paddingShare),
-                            ratio(mode, BenchMode.RAW)));
+                            turns.containsKey(BenchMode.RAW)
+                                    ? ratio(mode, BenchMode.RAW)
+                                    : Double.NaN));
             node.putObject(mode.label())
                     .put("texts_per_second", median(own, Turn::textsPerSecond))
                     .put("tokens_per_second", median(own, Turn::tokensPerSecond))
                     .put("padding_share", median(own, Turn::paddingShare));
         }
-        double ceiling = ratio(BenchMode.END_TO_END, BenchMode.RAW);
-        double single = ratio(BenchMode.END_TO_END, BenchMode.SINGLE);
-        double map = ratio(BenchMode.END_TO_END, BenchMode.MAP);
-        screen.line(
-                String.format(
-                        Locale.ROOT,
-                        "  End to end is %.2f of the raw ceiling, %.2f times batches of one and %.2f"
-                                + " times one call at a time.",
-                        ceiling,
-                        single,
-                        map));
-        stage.print(
-                node.put("of_the_ceiling", ceiling)
-                        .put("of_batches_of_one", single)
-                        .put("of_one_call_at_a_time", map));
+        Map<BenchMode, String> beside = new EnumMap<>(BenchMode.class);
+        beside.put(BenchMode.RAW, "of_the_ceiling");
+        beside.put(BenchMode.SINGLE, "of_batches_of_one");
+        beside.put(BenchMode.MAP, "of_one_call_at_a_time");
+        beside.keySet().retainAll(turns.keySet());
+        if (turns.containsKey(BenchMode.END_TO_END)) {
+            beside.forEach(
+                    (mode, name) -> {
+                        double ratio = ratio(BenchMode.END_TO_END, mode);
+                        node.put(name, ratio);
+                        screen.line(
+                                String.format(
+                                        Locale.ROOT,
+                                        "  End to end is %.2f times %s.",
+                                        ratio,
+                                        mode.label()));
+                    });
+        }
+        stage.print(node);
     }
 
     /** The median over the rounds of a round's own ratio: a noisy minute concerns both sides. */
