@@ -110,20 +110,23 @@ public final class GpuRun {
                                 while (true) {
                                     room.acquire();
                                     int next = (int) (submitted.getAndIncrement() % texts.size());
-                                    pipeline.submit(TextInput.of(texts.get(next)))
-                                            .whenComplete(
-                                                    (answer, error) -> {
-                                                        if (error != null) {
-                                                            failure.compareAndSet(null, error);
-                                                        } else if (answer
-                                                                instanceof
-                                                                Prediction.Generation written) {
-                                                            tokens.addAndGet(
-                                                                    written.outputTokens());
-                                                        }
-                                                        answered.incrementAndGet();
-                                                        room.release();
-                                                    });
+                                    var unused =
+                                            pipeline.submit(TextInput.of(texts.get(next)))
+                                                    .whenComplete(
+                                                            (answer, error) -> {
+                                                                if (error != null) {
+                                                                    failure.compareAndSet(
+                                                                            null, error);
+                                                                } else if (answer
+                                                                        instanceof
+                                                                        Prediction.Generation
+                                                                                written) {
+                                                                    tokens.addAndGet(
+                                                                            written.outputTokens());
+                                                                }
+                                                                answered.incrementAndGet();
+                                                                room.release();
+                                                            });
                                 }
                             } catch (InterruptedException e) {
                                 Thread.currentThread().interrupt();
