@@ -194,3 +194,11 @@ def test_t5_has_its_prefix_whatever_a_key_says(written, tmp_path):
 def test_the_docs_have_every_key():
     page = Path(__file__).parent.parent / "docs" / "tokenizers.md"
     assert table() in page.read_text(encoding="utf-8"), table()
+
+
+def test_files_that_do_not_belong_together_are_refused(tmp_path):
+    (tmp_path / "config.json").write_text('{"model_type": "gpt2"}')
+    (tmp_path / "vocab.json").write_text('{"a": 0, "b": 1, "ab": 2, "<|endoftext|>": 3}')
+    (tmp_path / "merges.txt").write_text("#version: 0.2\na b\nab c\n")
+    with pytest.raises(ExportError, match="`c` out of vocabulary.*copy them from the same model"):
+        read_tokenizer(tmp_path)

@@ -302,7 +302,13 @@ def label_ids(tokenizer: Tokenizer, label: str, template: str) -> list[int]:
 
 
 def load(content: dict[str, Any]) -> Tokenizer:
-    return Tokenizer.from_str(json.dumps(content))
+    try:
+        return Tokenizer.from_str(json.dumps(content))
+    except Exception as error:  # the library raises nothing narrower
+        raise ExportError(
+            f"The tokenizers library cannot read this tokenizer: {error}. Check that its files "
+            "belong together, and copy them from the same model."
+        ) from None
 
 
 def reference(folder: Path, origin: Origin | None = None) -> Tokenizer:
