@@ -200,5 +200,5 @@ def test_files_that_do_not_belong_together_are_refused(tmp_path):
     (tmp_path / "config.json").write_text('{"model_type": "gpt2"}')
     (tmp_path / "vocab.json").write_text('{"a": 0, "b": 1, "ab": 2, "<|endoftext|>": 3}')
     (tmp_path / "merges.txt").write_text("#version: 0.2\na b\nab c\n")
-    with pytest.raises(ExportError, match="`c` out of vocabulary.*copy them from the same model"):
+    with pytest.raises(ExportError, match=r"`c` out of vocabulary.*copy them from the same model"):
         read_tokenizer(tmp_path)
