@@ -15,19 +15,24 @@ class ArchitectureTest {
 
     private static final String ROOT = "io.streamformer.";
 
-    @ArchTest static final ArchRule bundleKnowsNoOther = knowsOnly("bundle");
+    @ArchTest static final ArchRule optionsKnowNoOther = knowsOnly("options");
+
+    @ArchTest static final ArchRule bundle = knowsOnly("bundle", "options");
 
     @ArchTest static final ArchRule batchKnowsNoOther = knowsOnly("batch");
 
     @ArchTest static final ArchRule tokenize = knowsOnly("tokenize", "bundle");
 
-    @ArchTest static final ArchRule inference = knowsOnly("inference", "bundle", "tokenize");
+    @ArchTest
+    static final ArchRule inference = knowsOnly("inference", "options", "bundle", "tokenize");
 
-    @ArchTest static final ArchRule decode = knowsOnly("decode", "bundle", "tokenize", "inference");
+    @ArchTest
+    static final ArchRule decode =
+            knowsOnly("decode", "options", "bundle", "tokenize", "inference");
 
     @ArchTest
     static final ArchRule pipeline =
-            knowsOnly("pipeline", "bundle", "tokenize", "batch", "inference", "decode");
+            knowsOnly("pipeline", "options", "bundle", "tokenize", "batch", "inference", "decode");
 
     @ArchTest static final ArchRule onnxRuntime = onlyIn("inference", "ai.onnxruntime..");
 

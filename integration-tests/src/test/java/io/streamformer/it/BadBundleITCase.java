@@ -6,8 +6,9 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.streamformer.bundle.BundleException;
 import io.streamformer.inference.Device;
+import io.streamformer.options.Options;
 import io.streamformer.pipeline.InferencePipeline;
-import io.streamformer.pipeline.PipelineOptions;
+import io.streamformer.pipeline.ModelOptions;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -85,7 +86,7 @@ class BadBundleITCase {
     @ParameterizedTest
     @MethodSource("damages")
     void isRefusedWithRuleValueAndNextStep(Damage damage) throws IOException {
-        PipelineOptions options = PipelineOptions.builder().device(Device.CPU).build();
+        Options options = Options.DEFAULTS.with(ModelOptions.DEVICE, Device.CPU);
         for (Path bundle : List.of(TestBundles.TINY_SENTIMENT, TestBundles.TINY_TRANSLATION)) {
             Path copy = damage.to(bundle, folder.resolve(bundle.getFileName()));
             assertThatThrownBy(() -> InferencePipeline.acquire(copy, options).close())

@@ -2,10 +2,12 @@ package io.streamformer.it;
 
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.streamformer.bundle.DecodingOptions;
 import io.streamformer.decode.Prediction;
 import io.streamformer.inference.Device;
+import io.streamformer.options.Options;
 import io.streamformer.pipeline.InferencePipeline;
-import io.streamformer.pipeline.PipelineOptions;
+import io.streamformer.pipeline.ModelOptions;
 import io.streamformer.pipeline.PipelineStats;
 import io.streamformer.pipeline.TextInput;
 import java.nio.file.Files;
@@ -39,25 +41,27 @@ public final class GpuRun {
 
     public static void main(String[] args) throws Exception {
         Device device = Device.parse(args[1]);
-        PipelineOptions options = PipelineOptions.builder().device(device).variant(args[2]).build();
+        Options options =
+                Options.DEFAULTS
+                        .with(ModelOptions.DEVICE, device)
+                        .with(ModelOptions.VARIANT, args[2]);
         switch (args[0]) {
             case "golden" -> {
-                PipelineOptions exact =
-                        options.toBuilder()
-                                .providerOptions(
-                                        device.gpu() ? Map.of("use_tf32", args[3]) : Map.of())
-                                .build();
+                Options exact =
+                        options.with(
+                                ModelOptions.PROVIDER_OPTIONS,
+                                device.gpu() ? Map.of("use_tf32", args[3]) : Map.of());
                 for (String bundle : List.of(args).subList(4, args.length)) {
                     golden(Path.of(bundle), exact);
                 }
             }
             case "rate" -> {
-                PipelineOptions sized =
-                        options.toBuilder()
-                                .maxBatchRows(Integer.parseInt(args[5]))
-                                .maxBatchTokens(Integer.parseInt(args[6]))
-                                .numBeams(args[7].equals("-") ? null : Integer.valueOf(args[7]))
-                                .build();
+                Options sized =
+                        options.with(ModelOptions.MAX_ROWS, Integer.parseInt(args[5]))
+                                .with(ModelOptions.MAX_TOKENS, Integer.parseInt(args[6]))
+                                .with(
+                                        DecodingOptions.NUM_BEAMS,
+                                        args[7].equals("-") ? null : Integer.valueOf(args[7]));
                 rate(
                         Path.of(args[3]),
                         sized,
@@ -65,13 +69,12 @@ public final class GpuRun {
                         Double.parseDouble(args[8]));
             }
             case "memory" -> {
-                PipelineOptions limited =
-                        options.toBuilder()
-                                .maxBatchRows(Integer.parseInt(args[5]))
-                                .maxBatchTokens(Integer.parseInt(args[6]))
-                                .providerOptions(
-                                        device.gpu() ? Map.of("gpu_mem_limit", args[7]) : Map.of())
-                                .build();
+                Options limited =
+                        options.with(ModelOptions.MAX_ROWS, Integer.parseInt(args[5]))
+                                .with(ModelOptions.MAX_TOKENS, Integer.parseInt(args[6]))
+                                .with(
+                                        ModelOptions.PROVIDER_OPTIONS,
+                                        device.gpu() ? Map.of("gpu_mem_limit", args[7]) : Map.of());
                 memory(Path.of(args[3]), limited, Files.readAllLines(Path.of(args[4])));
             }
             default -> throw new IllegalArgumentException("golden, rate or memory: " + args[0]);
@@ -79,10 +82,12 @@ public final class GpuRun {
     }
 
     /** Loads a bundle, which replays its golden texts on the device. */
-    private static void golden(Path bundle, PipelineOptions options) {
+    private static void golden(Path bundle, Options options) {
         ObjectNode line =
                 line("golden", bundle, options)
-                        .put("provider_options", options.providerOptions().toString());
+                        .put(
+                                "provider_options",
+                                options.get(ModelOptions.PROVIDER_OPTIONS).toString());
         long start = System.nanoTime();
         try (InferencePipeline pipeline = InferencePipeline.acquire(bundle, options)) {
             line.put("passed", true).put("variant", pipeline.variant());
@@ -93,11 +98,10 @@ public final class GpuRun {
     }
 
     /** Texts per second from tokenizing to decoded answers, as many under way as fill batches. */
-    private static void rate(
-            Path bundle, PipelineOptions options, List<String> texts, double seconds)
+    private static void rate(Path bundle, Options options, List<String> texts, double seconds)
             throws Exception {
         try (InferencePipeline pipeline = InferencePipeline.acquire(bundle, options)) {
-            Semaphore room = new Semaphore(Math.max(4 * options.maxBatchRows(), 4096));
+            Semaphore room = new Semaphore(Math.max(4 * options.get(ModelOptions.MAX_ROWS), 4096));
             AtomicLong submitted = new AtomicLong();
             AtomicLong answered = new AtomicLong();
             AtomicLong tokens = new AtomicLong();
@@ -160,8 +164,8 @@ public final class GpuRun {
                                     1
                                             - (double) (stats.realTokens() - real)
                                                     / Math.max(1, stats.paddedTokens() - padded))
-                            .put("max_rows", options.maxBatchRows())
-                            .put("max_tokens", options.maxBatchTokens());
+                            .put("max_rows", options.get(ModelOptions.MAX_ROWS))
+                            .put("max_tokens", options.get(ModelOptions.MAX_TOKENS));
             submitters.shutdownNow();
             if (failure.get() != null) {
                 line.put("error", String.valueOf(failure.get()));
@@ -171,8 +175,7 @@ public final class GpuRun {
     }
 
     /** All texts at once, with less memory than full batches of them need. */
-    private static void memory(Path bundle, PipelineOptions options, List<String> texts)
-            throws Exception {
+    private static void memory(Path bundle, Options options, List<String> texts) throws Exception {
         try (InferencePipeline pipeline = InferencePipeline.acquire(bundle, options)) {
             List<CompletableFuture<Prediction>> answers = new ArrayList<>();
             for (String text : texts) {
@@ -191,7 +194,9 @@ public final class GpuRun {
             PipelineStats stats = pipeline.stats();
             print(
                     line("out-of-memory", bundle, options)
-                            .put("provider_options", options.providerOptions().toString())
+                            .put(
+                                    "provider_options",
+                                    options.get(ModelOptions.PROVIDER_OPTIONS).toString())
                             .put("texts", texts.size())
                             .put("failed_texts", failed)
                             .put("error", error)
@@ -202,13 +207,13 @@ public final class GpuRun {
         }
     }
 
-    private static ObjectNode line(String figure, Path bundle, PipelineOptions options) {
+    private static ObjectNode line(String figure, Path bundle, Options options) {
         return JSON.createObjectNode()
                 .put("figure", figure)
                 .put("bundle", bundle.getFileName().toString())
-                .put("variant", options.variant())
-                .put("device", options.device().toString())
-                .put("beams", options.numBeams());
+                .put("variant", options.get(ModelOptions.VARIANT))
+                .put("device", options.get(ModelOptions.DEVICE).toString())
+                .put("beams", options.get(DecodingOptions.NUM_BEAMS));
     }
 
     private static void print(ObjectNode line) {

@@ -3,10 +3,10 @@ package io.streamformer.it;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
-import io.streamformer.flink.JobOptions;
 import io.streamformer.inference.Device;
+import io.streamformer.options.Options;
 import io.streamformer.pipeline.InferencePipeline;
-import io.streamformer.pipeline.PipelineOptions;
+import io.streamformer.pipeline.ModelOptions;
 import io.streamformer.schemas.Classification;
 import io.streamformer.schemas.Translation;
 import java.nio.file.Path;
@@ -45,8 +45,10 @@ class SameAnswerITCase {
     void aloneAndInAnyBatch(Path bundle) throws Exception {
         List<String> texts = texts();
         Map<String, Object> alone = answers(bundle, texts, 1, new Random(1));
-        PipelineOptions batched =
-                PipelineOptions.builder().device(Device.CPU).maxBatchRows(32).build();
+        Options batched =
+                Options.DEFAULTS
+                        .with(ModelOptions.DEVICE, Device.CPU)
+                        .with(ModelOptions.MAX_ROWS, 32);
         // A lease of our own on the session that the job joins, for its counters.
         try (InferencePipeline pipeline = InferencePipeline.acquire(bundle, batched)) {
             for (int order = 2; order <= 3; order++) {
@@ -91,7 +93,7 @@ class SameAnswerITCase {
                 TestJob.start(
                         stack,
                         List.of(bundle),
-                        options -> options.set(JobOptions.BATCH_MAX_ROWS, maxRows))) {
+                        options -> options.set(ModelOptions.MAX_ROWS, maxRows))) {
             List<Future<?>> sent = new ArrayList<>();
             for (int i : order) {
                 sent.add(job.sendLater(Integer.toString(i), texts.get(i)));

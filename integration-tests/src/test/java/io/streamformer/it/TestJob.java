@@ -6,10 +6,12 @@ import io.streamformer.bundle.Bundle;
 import io.streamformer.flink.JobOptions;
 import io.streamformer.flink.RecordCodec;
 import io.streamformer.flink.StreamformerJob;
+import io.streamformer.inference.Device;
 import io.streamformer.local.DemoTask;
 import io.streamformer.local.EmbeddedKafka;
 import io.streamformer.local.RunningJob;
 import io.streamformer.local.Topics;
+import io.streamformer.pipeline.ModelOptions;
 import io.streamformer.schemas.DeadLetter;
 import io.streamformer.schemas.TextEvent;
 import java.nio.file.Path;
@@ -26,7 +28,6 @@ import java.util.concurrent.Future;
 import java.util.function.Consumer;
 import java.util.function.Predicate;
 import org.apache.avro.specific.SpecificRecordBase;
-import org.apache.flink.configuration.MemorySize;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
@@ -88,10 +89,8 @@ final class TestJob implements AutoCloseable {
                         .set(JobOptions.INPUT_TOPIC, topics.events())
                         .set(JobOptions.INPUT_GROUP_ID, prefix)
                         .set(JobOptions.DEAD_LETTER_TOPIC, topics.deadLetters())
-                        .set(JobOptions.DEVICE, "cpu")
-                        .set(
-                                JobOptions.MAX_RECORD_BYTES,
-                                new MemorySize(EmbeddedKafka.MAX_RECORD_BYTES / 2))
+                        .set(ModelOptions.DEVICE, Device.CPU)
+                        .set(JobOptions.MAX_RECORD_BYTES, EmbeddedKafka.MAX_RECORD_BYTES / 2L)
                         .set(JobOptions.CHECKPOINT_INTERVAL, Duration.ofMillis(200));
         for (Path bundle : bundles) {
             options.set(

@@ -1,7 +1,10 @@
 package io.streamformer.bundle;
 
+import com.fasterxml.jackson.annotation.JsonAnySetter;
 import com.fasterxml.jackson.annotation.JsonFormat;
 import com.fasterxml.jackson.annotation.JsonProperty;
+import io.streamformer.options.Option;
+import io.streamformer.options.Options;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -213,7 +216,7 @@ public record Manifest(
     }
 
     /**
-     * Decoding defaults, named as in transformers' GenerationConfig where it has the term.
+     * How a generating bundle decodes.
      *
      * @param maxLengthFactor generated tokens that an input token allows; null where only the other
      *     limits hold
@@ -229,15 +232,12 @@ public record Manifest(
      *     one language
      * @param shortlistFile Marian's binary lexical shortlist; null where the graph has no use for
      *     one
-     * @param temperature 0 searches; above it the model samples
+     * @param options what the bundle has for {@link DecodingOptions}, by the names of their graph
+     *     inputs
      */
     public record Decoding(
-            @JsonProperty(required = true) int numBeams,
-            @JsonProperty(required = true) float lengthPenalty,
             Double maxLengthFactor,
             Integer maxLengthOffset,
-            @JsonProperty(required = true) int maxNewTokens,
-            @JsonProperty(required = true) int minNewTokens,
             Integer maxTotalTokens,
             Integer minTotalTokens,
             @JsonProperty(required = true)
@@ -247,26 +247,13 @@ public record Manifest(
             List<String> chosen,
             Map<String, Integer> targetLanguageTokens,
             String shortlistFile,
-            Float repetitionPenalty,
-            Integer noRepeatNgramSize,
-            Float temperature,
-            Integer topK,
-            Float topP) {
+            @JsonAnySetter Map<String, Object> options) {
         public Decoding {
             eosTokenId = List.copyOf(eosTokenId);
             chosen = listOrEmpty(chosen);
             targetLanguageTokens =
                     targetLanguageTokens == null ? Map.of() : Map.copyOf(targetLanguageTokens);
-            repetitionPenalty = repetitionPenalty == null ? 1f : repetitionPenalty;
-            noRepeatNgramSize = noRepeatNgramSize == null ? 0 : noRepeatNgramSize;
-            temperature = temperature == null ? 0f : temperature;
-            topK = topK == null ? 0 : topK;
-            topP = topP == null ? 1f : topP;
-            check(numBeams >= 1 && numBeams <= 16, "decoding.num_beams is 1 to 16", numBeams);
-            check(
-                    Float.isFinite(lengthPenalty),
-                    "decoding.length_penalty is a number",
-                    lengthPenalty);
+            options = options == null ? Map.of() : Map.copyOf(options);
             check(
                     (maxLengthFactor == null) == (maxLengthOffset == null),
                     "decoding has max_length_factor and max_length_offset, or neither",
@@ -279,8 +266,6 @@ public record Manifest(
                     maxLengthOffset == null || maxLengthOffset >= 0,
                     "decoding.max_length_offset is at least 0",
                     maxLengthOffset);
-            check(maxNewTokens >= 1, "decoding.max_new_tokens is at least 1", maxNewTokens);
-            check(minNewTokens >= 0, "decoding.min_new_tokens is at least 0", minNewTokens);
             check(
                     maxTotalTokens == null || maxTotalTokens >= 2,
                     "decoding.max_total_tokens is at least 2",
@@ -293,17 +278,44 @@ public record Manifest(
                     !eosTokenId.isEmpty() && eosTokenId.stream().allMatch(id -> id >= 0),
                     "decoding.eos_token_id is at least 0",
                     eosTokenId);
-            check(
-                    repetitionPenalty > 0,
-                    "decoding.repetition_penalty is greater than 0",
-                    repetitionPenalty);
-            check(
-                    noRepeatNgramSize >= 0,
-                    "decoding.no_repeat_ngram_size is at least 0",
-                    noRepeatNgramSize);
-            check(temperature >= 0, "decoding.temperature is at least 0", temperature);
-            check(topK >= 0, "decoding.top_k is at least 0", topK);
-            check(topP > 0 && topP <= 1, "decoding.top_p is more than 0 and at most 1", topP);
+            Set<String> unknown = new TreeSet<>(options.keySet());
+            for (Option<?> option : DecodingOptions.ALL) {
+                option.graphInput().ifPresent(unknown::remove);
+            }
+            check(unknown.isEmpty(), "decoding has the fields of the schema", unknown);
+            defaults(options);
+        }
+
+        /** The bundle's value of each option that is not neutral. */
+        public Options defaults() {
+            return defaults(options);
+        }
+
+        private static Options defaults(Map<String, Object> values) {
+            Options defaults = Options.DEFAULTS;
+            for (Option<?> option : DecodingOptions.ALL) {
+                if (option.graphInput().isPresent()) {
+                    defaults = withDefault(defaults, option, values);
+                }
+            }
+            return defaults;
+        }
+
+        private static <T> Options withDefault(
+                Options defaults, Option<T> option, Map<String, Object> values) {
+            String input = option.graphInput().orElseThrow();
+            Object value = values.get(input);
+            if (value != null) {
+                try {
+                    return defaults.with(option, "decoding." + input, value.toString());
+                } catch (IllegalArgumentException e) {
+                    throw new BundleException(
+                            e.getMessage(), value.toString(), Bundle.EXPORT_AGAIN);
+                }
+            }
+            T neutral = option.neutral();
+            check(neutral != null, "decoding has " + input, "none");
+            return defaults.with(option, neutral);
         }
     }
 

@@ -1,6 +1,7 @@
 package io.streamformer.decode;
 
 import io.streamformer.bundle.Bundle;
+import io.streamformer.bundle.DecodingOptions;
 import io.streamformer.bundle.Manifest;
 import io.streamformer.inference.GenerationOptions;
 import io.streamformer.inference.ModelInput;
@@ -43,7 +44,9 @@ public interface PredictionDecoder {
             case FEATURE_EXTRACTION -> new EmbeddingDecoder();
             case TRANSLATION, SUMMARIZATION, TEXT2TEXT_GENERATION, TEXT_GENERATION ->
                     new GenerationDecoder(
-                            tokenizer, generation.numReturnSequences(), manifest.decoding());
+                            tokenizer,
+                            generation.get(DecodingOptions.NUM_RETURN_SEQUENCES),
+                            manifest.decoding());
         };
     }
 }

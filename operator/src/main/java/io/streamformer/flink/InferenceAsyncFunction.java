@@ -6,6 +6,7 @@ import io.streamformer.bundle.Manifest;
 import io.streamformer.decode.Prediction;
 import io.streamformer.pipeline.InferenceException;
 import io.streamformer.pipeline.InferenceException.Stage;
+import io.streamformer.pipeline.ModelOptions;
 import io.streamformer.schemas.DeadLetter;
 import io.streamformer.schemas.TextEvent;
 import java.time.Instant;
@@ -116,9 +117,9 @@ final class InferenceAsyncFunction<T extends SpecificRecordBase>
                             + ": raise "
                             + JobOptions.ASYNC_CAPACITY.key()
                             + " (Streamformer.capacity), or lower "
-                            + JobOptions.BATCH_MAX_ROWS.key()
+                            + ModelOptions.MAX_ROWS
                             + " or "
-                            + JobOptions.RUN_THREADS.key());
+                            + ModelOptions.RUN_THREADS);
         }
     }
 

@@ -62,8 +62,7 @@ final class KafkaTopics {
      */
     <T extends SpecificRecordBase> KafkaSink<Traced<T>> sink(
             String topic, Class<T> recordClass, String role) {
-        long request =
-                Math.max(DEFAULT_REQUEST, options.get(JobOptions.MAX_RECORD_BYTES).getBytes() * 2);
+        long request = Math.max(DEFAULT_REQUEST, options.get(JobOptions.MAX_RECORD_BYTES) * 2);
         return KafkaSink.<Traced<T>>builder()
                 .setBootstrapServers(options.get(JobOptions.BOOTSTRAP_SERVERS))
                 .setRecordSerializer(new TracedRecordSerializer<>(topic, recordClass))

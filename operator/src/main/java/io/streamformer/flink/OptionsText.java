@@ -1,17 +1,11 @@
 package io.streamformer.flink;
 
-import java.lang.reflect.Field;
-import java.lang.reflect.Modifier;
-import java.lang.reflect.ParameterizedType;
-import java.lang.reflect.Type;
-import java.util.ArrayList;
+import io.streamformer.options.Option;
 import java.util.Collection;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
-import org.apache.flink.configuration.ConfigOption;
-import org.apache.flink.configuration.Configuration;
-import org.apache.flink.configuration.description.HtmlFormatter;
+import java.util.SortedMap;
+import java.util.TreeMap;
 import org.apache.flink.util.MultipleParameterTool;
 
 /** The options as text: read from a command line, written as its manual and as the docs' table. */
@@ -21,89 +15,36 @@ final class OptionsText {
 
     private OptionsText() {}
 
-    /** An option and what its values are. */
-    record Declared(ConfigOption<?> option, String type) {
-
-        String defaultValue() {
-            Object value = option.defaultValue();
-            if (value == null || value.equals(Map.of()) || value.equals(List.of())) {
-                return "";
-            }
-            return written(option, value);
-        }
-
-        private static <T> String written(ConfigOption<T> option, Object value) {
-            Configuration configuration = new Configuration();
-            @SuppressWarnings("unchecked") // the option's own default
-            T own = (T) value;
-            configuration.set(option, own);
-            return configuration.toMap().get(option.key()).toLowerCase(Locale.ROOT);
-        }
-
-        String description() {
-            return new HtmlFormatter().format(option.description());
-        }
-    }
-
-    /** The options of {@link JobOptions}, read off its constants so that none is listed twice. */
-    static List<Declared> declared() {
-        List<Declared> options = new ArrayList<>();
-        for (Field field : JobOptions.class.getDeclaredFields()) {
-            if (Modifier.isPublic(field.getModifiers()) && field.getType() == ConfigOption.class) {
-                Type value =
-                        ((ParameterizedType) field.getGenericType()).getActualTypeArguments()[0];
-                try {
-                    options.add(new Declared((ConfigOption<?>) field.get(null), simpleName(value)));
-                } catch (IllegalAccessException e) {
-                    throw new AssertionError("the constant is public: this is a bug", e);
-                }
-            }
-        }
-        return options;
-    }
-
-    private static String simpleName(Type type) {
-        if (type instanceof ParameterizedType list) {
-            return ((Class<?>) list.getRawType()).getSimpleName();
-        }
-        Class<?> simple = (Class<?>) type;
-        if (!simple.isEnum()) {
-            return simple.getSimpleName();
-        }
-        List<String> names = new ArrayList<>();
-        for (Object constant : simple.getEnumConstants()) {
-            names.add(constant.toString().toLowerCase(Locale.ROOT));
-        }
-        return String.join(", ", names);
-    }
-
-    /** A command line as a configuration; a list may repeat its option. */
-    static Configuration parse(String... args) {
-        Configuration configuration = new Configuration();
+    /** The values of a command line by key; a list may repeat its option. */
+    static SortedMap<String, String> parse(String... args) {
+        SortedMap<String, String> given = new TreeMap<>();
         Map<String, Collection<String>> values = MultipleParameterTool.fromArgs(args).toMultiMap();
         values.forEach(
                 (key, all) -> {
                     if (all.contains(NO_VALUE)) {
                         throw new IllegalArgumentException(
-                                "Every option has a value, seen none for --"
-                                        + key
-                                        + ": write --"
-                                        + key
-                                        + " VALUE");
+                                "--" + key + " has no value. Write --" + key + " VALUE.");
                     }
                     if (all.size() > 1 && !key.equals(JobOptions.BUNDLES.key())) {
                         throw new IllegalArgumentException(
-                                "Only --"
-                                        + JobOptions.BUNDLES.key()
-                                        + " may be repeated, seen --"
+                                "--"
                                         + key
-                                        + " "
+                                        + " is given "
                                         + all.size()
-                                        + " times: keep one");
+                                        + " times. Only --"
+                                        + JobOptions.BUNDLES
+                                        + " may be repeated. Keep one.");
                     }
-                    configuration.setString(key, String.join(";", all));
+                    given.put(key, String.join(";", all));
                 });
-        return configuration;
+        return given;
+    }
+
+    /** An option's default as it is written; empty where there is none. */
+    static <T> String defaultOf(Option<T> option) {
+        T value = option.defaultValue();
+        boolean empty = value == null || value.equals(Map.of()) || value.equals(List.of());
+        return empty ? "" : option.type().write(value);
     }
 
     static String help() {
@@ -117,13 +58,12 @@ final class OptionsText {
                         An option model.x holds for every bundle, model.<bundle name>.x for one.
 
                         """);
-        for (Declared declared : declared()) {
-            text.append("  --").append(declared.option().key());
-            text.append("  (").append(declared.type());
-            if (!declared.defaultValue().isEmpty()) {
-                text.append("; ").append(declared.defaultValue());
+        for (Option<?> option : JobOptions.ALL) {
+            text.append("  --").append(option).append("  (").append(option.type().name());
+            if (!defaultOf(option).isEmpty()) {
+                text.append("; ").append(defaultOf(option));
             }
-            text.append(")\n      ").append(declared.description()).append('\n');
+            text.append(")\n      ").append(option.help()).append('\n');
         }
         return text.toString();
     }
@@ -132,14 +72,20 @@ final class OptionsText {
     static String markdown() {
         StringBuilder text =
                 new StringBuilder("| option | type | default | |\n| --- | --- | --- | --- |\n");
-        for (Declared declared : declared()) {
-            text.append("| `").append(declared.option().key()).append("` | ");
-            text.append(declared.type()).append(" | ");
-            if (!declared.defaultValue().isEmpty()) {
-                text.append('`').append(declared.defaultValue()).append("` ");
+        for (Option<?> option : JobOptions.ALL) {
+            text.append("| `").append(option).append("` | ");
+            text.append(option.type().name()).append(" | ");
+            if (!defaultOf(option).isEmpty()) {
+                text.append('`').append(defaultOf(option)).append("` ");
             }
-            text.append("| ").append(declared.description()).append(" |\n");
+            text.append("| ").append(help(option)).append(" |\n");
         }
         return text.toString();
+    }
+
+    private static String help(Option<?> option) {
+        boolean needs = option.neutral() != null;
+        return option.help()
+                + (needs ? " Needs a graph exported `--with " + option.exportedWith() + "`." : "");
     }
 }

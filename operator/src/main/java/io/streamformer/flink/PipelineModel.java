@@ -3,8 +3,9 @@ package io.streamformer.flink;
 import io.streamformer.bundle.Manifest;
 import io.streamformer.decode.Prediction;
 import io.streamformer.inference.Device;
+import io.streamformer.options.Options;
 import io.streamformer.pipeline.InferencePipeline;
-import io.streamformer.pipeline.PipelineOptions;
+import io.streamformer.pipeline.ModelOptions;
 import io.streamformer.pipeline.TextInput;
 import io.streamformer.schemas.ModelReference;
 import java.nio.file.Path;
@@ -42,20 +43,18 @@ final class PipelineModel implements Model {
      * @param cacheDirectory where bundles from elsewhere are kept on the TaskManager's disk; null
      *     for a folder in its temporary one
      */
-    record Lease(String bundle, PipelineOptions options, String cacheDirectory) implements Source {
+    record Lease(String bundle, Options options, String cacheDirectory) implements Source {
         @Override
         public Model open(RuntimeContext context) {
             Path folder = BundleCache.in(cacheDirectory).fetch(bundle);
-            PipelineOptions effective =
-                    options.toBuilder()
-                            .device(
-                                    deviceFor(
-                                            options.device(),
-                                            context.getExternalResourceInfos(GPU)))
-                            .build();
+            Device device =
+                    deviceFor(
+                            options.get(ModelOptions.DEVICE),
+                            context.getExternalResourceInfos(GPU));
+            Options effective = options.with(ModelOptions.DEVICE, device);
             InferencePipeline pipeline = InferencePipeline.acquire(folder, effective);
             InferenceMetrics.registerSession(
-                    context.getMetricGroup(), pipeline, effective.maxBatchRows());
+                    context.getMetricGroup(), pipeline, effective.get(ModelOptions.MAX_ROWS));
             return new PipelineModel(pipeline);
         }
     }

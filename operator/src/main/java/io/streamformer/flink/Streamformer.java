@@ -1,7 +1,9 @@
 package io.streamformer.flink;
 
 import io.streamformer.batch.Priority;
-import io.streamformer.pipeline.PipelineOptions;
+import io.streamformer.options.Option;
+import io.streamformer.options.Options;
+import io.streamformer.pipeline.ModelOptions;
 import io.streamformer.schemas.Answer;
 import io.streamformer.schemas.Classification;
 import io.streamformer.schemas.Embedding;
@@ -38,33 +40,14 @@ public final class Streamformer<T extends SpecificRecordBase> {
 
     private final TaskRecords<T> records;
     private final String bundle;
-    private final PipelineOptions pipeline;
-    private final int capacity;
-    private final Duration timeout;
-    private final Order order;
-    private final Priority priority;
     private final String uid;
-    private final String cacheDirectory;
+    private final Options options;
 
-    private Streamformer(
-            TaskRecords<T> records,
-            String bundle,
-            PipelineOptions pipeline,
-            int capacity,
-            Duration timeout,
-            Order order,
-            Priority priority,
-            String uid,
-            String cacheDirectory) {
+    private Streamformer(TaskRecords<T> records, String bundle, String uid, Options options) {
         this.records = records;
         this.bundle = Objects.requireNonNull(bundle, "bundle");
-        this.pipeline = Objects.requireNonNull(pipeline, "pipeline");
-        this.capacity = capacity;
-        this.timeout = timeout;
-        this.order = order;
-        this.priority = priority;
         this.uid = uid;
-        this.cacheDirectory = cacheDirectory;
+        this.options = options;
     }
 
     /**
@@ -153,73 +136,67 @@ public final class Streamformer<T extends SpecificRecordBase> {
         return new Streamformer<>(
                 records,
                 bundle,
-                PipelineOptions.defaults(),
-                JobOptions.ASYNC_CAPACITY.defaultValue(),
-                JobOptions.ASYNC_TIMEOUT.defaultValue(),
-                JobOptions.ASYNC_ORDER.defaultValue(),
-                JobOptions.PRIORITY.defaultValue(),
                 records.task().id() + "-" + new Path(bundle).getName(),
-                null);
-    }
-
-    /** How the model is run: variant, device, batches, decoding. */
-    public Streamformer<T> pipeline(PipelineOptions value) {
-        return new Streamformer<>(
-                records, bundle, value, capacity, timeout, order, priority, uid, cacheDirectory);
+                Options.DEFAULTS);
     }
 
     /**
-     * Most events under way in a subtask, at least rows per batch × (batches in flight + 1); more
-     * give the batches more texts of similar length to choose from.
+     * Sets an option: one of {@link io.streamformer.pipeline.ModelOptions}, {@link
+     * io.streamformer.bundle.DecodingOptions} or {@link JobOptions} that a job may set for a
+     * bundle.
+     *
+     * @throws IllegalArgumentException if the value breaks the option's rule, or the option is one
+     *     of the ready-made job alone
+     */
+    public <V> Streamformer<T> with(Option<V> option, V value) {
+        if (option.scope() == Option.Scope.JOB && option != JobOptions.BUNDLE_CACHE) {
+            throw new IllegalArgumentException(
+                    option
+                            + " is an option of StreamformerJob. Set it on the source, the sink or"
+                            + " the environment of your job.");
+        }
+        return with(options.with(option, value));
+    }
+
+    /** Sets all options. */
+    Streamformer<T> with(Options values) {
+        return new Streamformer<>(records, bundle, uid, values);
+    }
+
+    /**
+     * Maximum events under way in a subtask, at least rows per batch × (batches in flight + 1).
+     * Higher values give batches more texts of similar length.
      */
     public Streamformer<T> capacity(int value) {
-        return new Streamformer<>(
-                records, bundle, pipeline, value, timeout, order, priority, uid, cacheDirectory);
+        return with(JobOptions.ASYNC_CAPACITY, value);
     }
 
     /** Longest time an event may take; after it the event becomes a dead letter. */
     public Streamformer<T> timeout(Duration value) {
-        if (value.toMillis() <= 0) {
-            throw new IllegalArgumentException(
-                    "The timeout of an event is at least 1 ms, seen " + value);
-        }
-        return new Streamformer<>(
-                records, bundle, pipeline, capacity, value, order, priority, uid, cacheDirectory);
+        return with(JobOptions.ASYNC_TIMEOUT, value);
     }
 
     /** Which results keep the order of their events; the others leave when they are ready. */
     public Streamformer<T> order(Order value) {
-        return new Streamformer<>(
-                records, bundle, pipeline, capacity, timeout, value, priority, uid, cacheDirectory);
+        return with(JobOptions.ASYNC_ORDER, value);
     }
 
-    /** Who goes first among events of normal priority that share a model, other jobs' too. */
+    /** Who goes first among events that set no priority and share a model, other jobs' too. */
     public Streamformer<T> priority(Priority value) {
-        return new Streamformer<>(
-                records, bundle, pipeline, capacity, timeout, order, value, uid, cacheDirectory);
+        return with(JobOptions.PRIORITY, value);
     }
 
     /** Start of the ids of this step's operators; a savepoint finds them by it. */
     public Streamformer<T> uid(String value) {
-        return new Streamformer<>(
-                records,
-                bundle,
-                pipeline,
-                capacity,
-                timeout,
-                order,
-                priority,
-                value,
-                cacheDirectory);
+        return new Streamformer<>(records, bundle, value, options);
     }
 
     /**
-     * Folder where TaskManagers keep copies of bundles that do not lie on their own disk; null for
-     * one in their temporary folder.
+     * Folder where TaskManagers keep copies of bundles that are not on their own disk; null for one
+     * in their temporary folder.
      */
     public Streamformer<T> cacheDirectory(String value) {
-        return new Streamformer<>(
-                records, bundle, pipeline, capacity, timeout, order, priority, uid, value);
+        return with(JobOptions.BUNDLE_CACHE, value);
     }
 
     /**
@@ -228,10 +205,10 @@ public final class Streamformer<T extends SpecificRecordBase> {
      * @param events the events, of the type {@link AvroRecordTypeInfo}
      */
     public Inference<T> apply(DataStream<TextEvent> events) {
-        if (order == Order.KEY) {
+        if (options.get(JobOptions.ASYNC_ORDER) == Order.KEY) {
             throw new IllegalArgumentException(
-                    "The order of keys is that of the keys of Kafka records, seen events without"
-                            + " any: use applyTraced, or the order of all");
+                    "Order.KEY needs Kafka keys, but these events have none. Use applyTraced(), or"
+                            + " Order.ALL.");
         }
         return applyTraced(
                 events.map(
@@ -245,13 +222,19 @@ public final class Streamformer<T extends SpecificRecordBase> {
     public Inference<T> applyTraced(DataStream<Traced<TextEvent>> events) {
         return applyTraced(
                 events,
-                new PipelineModel.Lease(BundleCache.absolute(bundle), pipeline, cacheDirectory));
+                new PipelineModel.Lease(
+                        BundleCache.absolute(bundle),
+                        options.only(ModelOptions.ALL),
+                        options.get(JobOptions.BUNDLE_CACHE)));
     }
 
     Inference<T> applyTraced(DataStream<Traced<TextEvent>> events, Model.Source model) {
+        int capacity = options.get(JobOptions.ASYNC_CAPACITY);
+        Order order = options.get(JobOptions.ASYNC_ORDER);
         InferenceAsyncFunction<T> function =
-                new InferenceAsyncFunction<>(model, records, capacity, order, priority);
-        long millis = timeout.toMillis();
+                new InferenceAsyncFunction<>(
+                        model, records, capacity, order, options.get(JobOptions.PRIORITY));
+        long millis = options.get(JobOptions.ASYNC_TIMEOUT).toMillis();
         var outcomes =
                 switch (order) {
                     case ALL ->

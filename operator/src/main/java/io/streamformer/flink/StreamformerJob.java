@@ -2,6 +2,7 @@ package io.streamformer.flink;
 
 import io.streamformer.bundle.BundleException;
 import io.streamformer.bundle.Manifest;
+import io.streamformer.options.Options;
 import io.streamformer.schemas.DeadLetter;
 import io.streamformer.schemas.TextEvent;
 import java.util.ArrayList;
@@ -49,7 +50,7 @@ public final class StreamformerJob {
         List<BundleRoute> routes = new ArrayList<>();
         for (String path : options.get(JobOptions.BUNDLES)) {
             Manifest manifest = BundleCache.manifest(path);
-            JobOptions own = options.forBundle(manifest.name());
+            Options own = options.forBundle(manifest.name());
             JobRules.checkFits(own, manifest);
             routes.add(
                     new BundleRoute(
@@ -86,7 +87,7 @@ public final class StreamformerJob {
                     deadLetters.union(
                             addBundle(events.tracedResults(), task, route, options, topics));
         }
-        long maxBytes = options.get(JobOptions.MAX_RECORD_BYTES).getBytes();
+        long maxBytes = options.get(JobOptions.MAX_RECORD_BYTES);
         deadLetters
                 .map(
                         letter -> RecordSizeLimit.fit(letter, maxBytes),
@@ -110,23 +111,15 @@ public final class StreamformerJob {
             BundleRoute route,
             JobOptions options,
             KafkaTopics topics) {
-        JobOptions own = options.forBundle(route.name());
+        Options own = options.forBundle(route.name());
         Inference<T> inference =
-                Streamformer.of(task, route.path())
-                        .pipeline(own.pipeline())
-                        .capacity(own.get(JobOptions.ASYNC_CAPACITY))
-                        .timeout(own.get(JobOptions.ASYNC_TIMEOUT))
-                        .order(own.get(JobOptions.ASYNC_ORDER))
-                        .priority(own.get(JobOptions.PRIORITY))
-                        .cacheDirectory(own.get(JobOptions.BUNDLE_CACHE))
-                        .uid(route.name())
-                        .applyTraced(events);
+                Streamformer.of(task, route.path()).with(own).uid(route.name()).applyTraced(events);
         String uid = route.name() + "-results";
         RecordSizeLimit<T> limit =
                 new RecordSizeLimit<>(
                         task.recordClass(),
                         route.task().id(),
-                        own.get(JobOptions.MAX_RECORD_BYTES).getBytes());
+                        own.get(JobOptions.MAX_RECORD_BYTES));
         Inference<T> sized =
                 Inference.split(
                         inference

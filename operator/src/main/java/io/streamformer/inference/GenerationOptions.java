@@ -1,88 +1,86 @@
 package io.streamformer.inference;
 
+import io.streamformer.bundle.DecodingOptions;
 import io.streamformer.bundle.Manifest;
-import java.util.List;
+import io.streamformer.options.Option;
+import io.streamformer.options.Options;
 
 /**
- * How a generating model decodes; terms and meanings are those of transformers' GenerationConfig.
+ * How a generating model decodes.
  *
- * @param numBeams 1 is greedy
- * @param numReturnSequences hypotheses to answer with
- * @param lengthPenalty exponent of the length in a hypothesis' score
- * @param minNewTokens no end token before this many tokens
- * @param minTotalTokens instead: no end token before a row's input and its answer have this many
- *     together; null where {@code minNewTokens} counts
- * @param maxNewTokens upper bound of generated tokens for any row
- * @param maxTotalTokens upper bound of a row's input and its answer together; null for any
- * @param maxLengthFactor generated tokens that a row's input token allows; null for any number
- * @param maxLengthOffset generated tokens that every row is allowed on top; null without a factor
- * @param repetitionPenalty 1 is none
- * @param noRepeatNgramSize 0 is none
- * @param suppressTokens ids that are never generated
- * @param temperature 0 searches; above it rows are sampled, with one beam
- * @param topK 0 keeps all tokens
- * @param topP 1 keeps all tokens
+ * @param values what a job set, or else the bundle's defaults
+ * @param minTotalTokens no end token before a row's input and its answer have this many together;
+ *     null where {@link DecodingOptions#MIN_NEW_TOKENS} counts
+ * @param bundle how the bundle decodes: limits that a job cannot change
  */
-public record GenerationOptions(
-        int numBeams,
-        int numReturnSequences,
-        float lengthPenalty,
-        int minNewTokens,
-        Integer minTotalTokens,
-        int maxNewTokens,
-        Integer maxTotalTokens,
-        Double maxLengthFactor,
-        Integer maxLengthOffset,
-        float repetitionPenalty,
-        int noRepeatNgramSize,
-        List<Integer> suppressTokens,
-        float temperature,
-        int topK,
-        float topP) {
+public record GenerationOptions(Options values, Integer minTotalTokens, Manifest.Decoding bundle) {
 
     public GenerationOptions {
-        suppressTokens = List.copyOf(suppressTokens);
+        int beams = values.get(DecodingOptions.NUM_BEAMS);
+        int texts = values.get(DecodingOptions.NUM_RETURN_SEQUENCES);
         check(
-                numReturnSequences <= numBeams,
-                "numReturnSequences is at most numBeams " + numBeams,
-                numReturnSequences);
+                texts <= beams,
+                DecodingOptions.NUM_RETURN_SEQUENCES
+                        + " is "
+                        + texts
+                        + ". It must be at most "
+                        + DecodingOptions.NUM_BEAMS
+                        + ", which is "
+                        + beams
+                        + ".");
         check(
-                temperature == 0 || numBeams == 1,
-                "numBeams is 1 where a temperature above 0 has rows sampled",
-                numBeams);
+                beams == 1 || values.get(DecodingOptions.TEMPERATURE) == 0,
+                DecodingOptions.NUM_BEAMS
+                        + " is "
+                        + beams
+                        + ". With a temperature above 0 it must be 1.");
     }
 
-    /** The defaults of a bundle. */
-    public static GenerationOptions of(Manifest.Decoding decoding) {
-        return of(
-                decoding,
-                decoding.temperature() > 0 ? 1 : decoding.numBeams(),
-                decoding.temperature());
+    /**
+     * What a job set, over the defaults of a bundle.
+     *
+     * @throws IllegalArgumentException if the values do not go together
+     */
+    public static GenerationOptions of(Options set, Manifest.Decoding bundle) {
+        Options defaults = bundle.defaults();
+        int most = defaults.get(DecodingOptions.MAX_NEW_TOKENS);
+        set.find(DecodingOptions.MAX_NEW_TOKENS)
+                .ifPresent(
+                        value ->
+                                check(
+                                        value <= most,
+                                        DecodingOptions.MAX_NEW_TOKENS
+                                                + " is "
+                                                + value
+                                                + ". The bundle allows at most "
+                                                + most
+                                                + ". Lower it."));
+        Options values = defaults;
+        for (Option<?> option : DecodingOptions.ALL) {
+            values = values.withThatOf(set, option);
+        }
+        // Who asks for samples need not ask for the one beam that they are drawn with.
+        if (values.get(DecodingOptions.TEMPERATURE) > 0
+                && set.find(DecodingOptions.NUM_BEAMS).isEmpty()) {
+            values = values.with(DecodingOptions.NUM_BEAMS, 1);
+        }
+        boolean ownMinimum = set.find(DecodingOptions.MIN_NEW_TOKENS).isPresent();
+        return new GenerationOptions(values, ownMinimum ? null : bundle.minTotalTokens(), bundle);
     }
 
     /** The defaults of a bundle, but for a search where they sample: so golden texts are made. */
-    public static GenerationOptions searching(Manifest.Decoding decoding) {
-        return of(decoding, decoding.numBeams(), 0);
+    public static GenerationOptions searching(Manifest.Decoding bundle) {
+        int beams = bundle.defaults().get(DecodingOptions.NUM_BEAMS);
+        return of(
+                Options.DEFAULTS
+                        .with(DecodingOptions.TEMPERATURE, 0f)
+                        .with(DecodingOptions.NUM_BEAMS, beams),
+                bundle);
     }
 
-    private static GenerationOptions of(
-            Manifest.Decoding decoding, int numBeams, float temperature) {
-        return new GenerationOptions(
-                numBeams,
-                1,
-                decoding.lengthPenalty(),
-                decoding.minNewTokens(),
-                decoding.minTotalTokens(),
-                decoding.maxNewTokens(),
-                decoding.maxTotalTokens(),
-                decoding.maxLengthFactor(),
-                decoding.maxLengthOffset(),
-                decoding.repetitionPenalty(),
-                decoding.noRepeatNgramSize(),
-                List.of(),
-                temperature,
-                decoding.topK(),
-                decoding.topP());
+    /** The value of one of {@link DecodingOptions}. */
+    public <T> T get(Option<T> option) {
+        return values.get(option);
     }
 
     /**
@@ -90,25 +88,29 @@ public record GenerationOptions(
      * never of its neighbours'.
      */
     public int limit(int inputTokens) {
-        long most = maxNewTokens;
-        if (maxLengthFactor != null) {
-            long allowed = (long) Math.floor(maxLengthFactor * inputTokens) + maxLengthOffset;
+        long most = get(DecodingOptions.MAX_NEW_TOKENS);
+        if (bundle.maxLengthFactor() != null) {
+            long allowed =
+                    (long) Math.floor(bundle.maxLengthFactor() * inputTokens)
+                            + bundle.maxLengthOffset();
             most = Math.min(most, Math.max(allowed, minimum(inputTokens)));
         }
-        if (maxTotalTokens != null) {
-            most = Math.min(most, Math.max(1, maxTotalTokens - inputTokens));
+        if (bundle.maxTotalTokens() != null) {
+            most = Math.min(most, Math.max(1, bundle.maxTotalTokens() - inputTokens));
         }
         return (int) most;
     }
 
     /** The least tokens that a row generates before its end token. */
     public int minimum(int inputTokens) {
-        return minTotalTokens == null ? minNewTokens : Math.max(0, minTotalTokens - inputTokens);
+        return minTotalTokens == null
+                ? get(DecodingOptions.MIN_NEW_TOKENS)
+                : Math.max(0, minTotalTokens - inputTokens);
     }
 
-    private static void check(boolean holds, String rule, Object seen) {
+    private static void check(boolean holds, String message) {
         if (!holds) {
-            throw new IllegalArgumentException(rule + ", seen " + seen);
+            throw new IllegalArgumentException(message);
         }
     }
 }

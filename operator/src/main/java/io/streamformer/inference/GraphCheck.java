@@ -5,6 +5,7 @@ import ai.onnxruntime.OrtException;
 import ai.onnxruntime.OrtSession;
 import ai.onnxruntime.TensorInfo;
 import io.streamformer.bundle.BundleException;
+import io.streamformer.bundle.DecodingOptions;
 import io.streamformer.bundle.Manifest;
 import io.streamformer.bundle.Task;
 import java.util.HashSet;
@@ -22,16 +23,8 @@ final class GraphCheck {
     static final String ATTENTION_MASK = "attention_mask";
     static final String TOKEN_TYPE_IDS = "token_type_ids";
     static final String MAX_NEW_TOKENS = "max_new_tokens";
-    static final String MIN_NEW_TOKENS = "min_new_tokens";
-    static final String NUM_BEAMS = "num_beams";
-    static final String LENGTH_PENALTY = "length_penalty";
+    static final String MIN_NEW_TOKENS = DecodingOptions.MIN_NEW_TOKENS.graphInput().orElseThrow();
     static final String FORCED_BOS_TOKEN_ID = "forced_bos_token_id";
-    static final String REPETITION_PENALTY = "repetition_penalty";
-    static final String NO_REPEAT_NGRAM_SIZE = "no_repeat_ngram_size";
-    static final String SUPPRESS_TOKENS = "suppress_tokens";
-    static final String TEMPERATURE = "temperature";
-    static final String TOP_K = "top_k";
-    static final String TOP_P = "top_p";
     static final String SEED = "seed";
     static final String SHORTLIST = "shortlist";
     static final String LOGITS = "logits";
@@ -44,25 +37,7 @@ final class GraphCheck {
     static final String ALIGNMENTS = "alignments";
 
     private static final Set<String> READING = Set.of(INPUT_IDS, ATTENTION_MASK);
-    private static final Set<String> DECODING =
-            Set.of(
-                    INPUT_IDS,
-                    ATTENTION_MASK,
-                    MAX_NEW_TOKENS,
-                    MIN_NEW_TOKENS,
-                    NUM_BEAMS,
-                    LENGTH_PENALTY);
-    private static final Set<String> DECODING_OPTIONS =
-            Set.of(
-                    FORCED_BOS_TOKEN_ID,
-                    REPETITION_PENALTY,
-                    NO_REPEAT_NGRAM_SIZE,
-                    SUPPRESS_TOKENS,
-                    TEMPERATURE,
-                    TOP_K,
-                    TOP_P,
-                    SEED,
-                    SHORTLIST);
+    private static final Set<String> ROWS = Set.of(FORCED_BOS_TOKEN_ID, SEED, SHORTLIST);
 
     private static final String EXPORT_AGAIN =
             "build the bundle again with 'streamformer-export export'";
@@ -74,9 +49,15 @@ final class GraphCheck {
         verify("output", manifest.outputs(), session.getOutputInfo());
         boolean generates = manifest.task().generates();
         Set<String> inputs = session.getInputNames();
-        Set<String> known = new HashSet<>(generates ? DECODING : READING);
+        Set<String> known = new HashSet<>(READING);
+        if (generates) {
+            known.addAll(decoding(true));
+        }
         requireAll("input", known, inputs, manifest);
-        known.addAll(generates ? DECODING_OPTIONS : Set.of(TOKEN_TYPE_IDS));
+        known.addAll(generates ? ROWS : Set.of(TOKEN_TYPE_IDS));
+        if (generates) {
+            known.addAll(decoding(false));
+        }
         for (String input : inputs) {
             if (!known.contains(input)) {
                 throw new BundleException(
@@ -112,6 +93,14 @@ final class GraphCheck {
     static boolean minimumPerRow(Manifest manifest) {
         return manifest.inputs().stream()
                 .anyMatch(input -> input.name().equals(MIN_NEW_TOKENS) && !input.shape().isEmpty());
+    }
+
+    /** Inputs of decoding options: those of every graph, or all. */
+    private static Set<String> decoding(boolean ofEveryGraph) {
+        return DecodingOptions.ALL.stream()
+                .filter(option -> !ofEveryGraph || option.neutral() == null)
+                .flatMap(option -> option.graphInput().stream())
+                .collect(Collectors.toSet());
     }
 
     private static Set<String> outputsOf(Task task) {

@@ -4,7 +4,9 @@ import ai.onnxruntime.OnnxTensor;
 import ai.onnxruntime.OrtEnvironment;
 import ai.onnxruntime.OrtException;
 import ai.onnxruntime.OrtSession;
+import io.streamformer.bundle.DecodingOptions;
 import io.streamformer.bundle.Task;
+import io.streamformer.options.Option;
 import io.streamformer.tokenize.TokenizedText;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -30,6 +32,9 @@ public final class ModelRunner {
     private final Set<String> inputNames;
     private final boolean typed;
 
+    /** Those that are inputs of the graph. */
+    private final List<Option<?>> options;
+
     private LongBuffer ids = allocate(0);
     private LongBuffer mask = allocate(0);
     private LongBuffer types = allocate(0);
@@ -53,6 +58,10 @@ public final class ModelRunner {
         this.minimumPerRow = minimumPerRow;
         this.inputNames = session.getInputNames();
         this.typed = inputNames.contains(GraphCheck.TOKEN_TYPE_IDS);
+        this.options =
+                DecodingOptions.ALL.stream()
+                        .filter(o -> o.graphInput().filter(inputNames::contains).isPresent())
+                        .toList();
     }
 
     /**
@@ -131,38 +140,26 @@ public final class ModelRunner {
         }
         long[] shape = {rows.size()};
         inputs.put(GraphCheck.MAX_NEW_TOKENS, tensor(limits.flip(), shape));
-        inputs.put(GraphCheck.MIN_NEW_TOKENS, minima(rows, generation));
-        inputs.put(GraphCheck.NUM_BEAMS, scalar((long) generation.numBeams()));
-        inputs.put(GraphCheck.LENGTH_PENALTY, scalar(generation.lengthPenalty()));
-        for (String name : inputNames) {
-            OnnxTensor option =
-                    switch (name) {
-                        case GraphCheck.FORCED_BOS_TOKEN_ID -> tensor(firstTokens.flip(), shape);
-                        case GraphCheck.SEED -> tensor(seeds.flip(), shape);
-                        case GraphCheck.REPETITION_PENALTY ->
-                                scalar(generation.repetitionPenalty());
-                        case GraphCheck.NO_REPEAT_NGRAM_SIZE ->
-                                scalar((long) generation.noRepeatNgramSize());
-                        case GraphCheck.SUPPRESS_TOKENS -> vector(generation.suppressTokens());
-                        case GraphCheck.TEMPERATURE -> scalar(generation.temperature());
-                        case GraphCheck.TOP_K -> scalar((long) generation.topK());
-                        case GraphCheck.TOP_P -> scalar(generation.topP());
-                        case GraphCheck.SHORTLIST -> shortlists(rows);
-                        default -> null;
-                    };
-            if (option != null) {
-                inputs.put(name, option);
+        if (minimumPerRow) {
+            List<Integer> minima =
+                    rows.stream().map(row -> generation.minimum(row.text().length())).toList();
+            inputs.put(GraphCheck.MIN_NEW_TOKENS, tensor(minima));
+        }
+        if (inputNames.contains(GraphCheck.FORCED_BOS_TOKEN_ID)) {
+            inputs.put(GraphCheck.FORCED_BOS_TOKEN_ID, tensor(firstTokens.flip(), shape));
+        }
+        if (inputNames.contains(GraphCheck.SEED)) {
+            inputs.put(GraphCheck.SEED, tensor(seeds.flip(), shape));
+        }
+        if (inputNames.contains(GraphCheck.SHORTLIST)) {
+            inputs.put(GraphCheck.SHORTLIST, shortlists(rows));
+        }
+        for (Option<?> option : options) {
+            String name = option.graphInput().orElseThrow();
+            if (!inputs.containsKey(name)) {
+                inputs.put(name, tensor(generation.get(option)));
             }
         }
-    }
-
-    /** The least tokens of an answer: one number, or one for each row where the graph wants it. */
-    private OnnxTensor minima(List<ModelInput> rows, GenerationOptions generation)
-            throws OrtException {
-        if (!minimumPerRow) {
-            return scalar((long) generation.minNewTokens());
-        }
-        return vector(rows.stream().map(row -> generation.minimum(row.text().length())).toList());
     }
 
     /** The tokens that each row may generate, padded with -1. */
@@ -182,18 +179,19 @@ public final class ModelRunner {
         return tensor(candidates.flip(), new long[] {rows.size(), longest});
     }
 
-    private OnnxTensor vector(List<Integer> values) throws OrtException {
-        LongBuffer buffer = allocate(values.size());
-        values.forEach(buffer::put);
-        return tensor(buffer.flip(), new long[] {values.size()});
+    /** An option's value: integers are int64, lists are vectors, all else scalars. */
+    private OnnxTensor tensor(Object value) throws OrtException {
+        if (value instanceof List<?> values) {
+            LongBuffer buffer = allocate(values.size());
+            values.forEach(one -> buffer.put((Integer) one));
+            return tensor(buffer.flip(), new long[] {values.size()});
+        }
+        Object scalar = value instanceof Integer integer ? (Object) integer.longValue() : value;
+        return OnnxTensor.createTensor(environment, scalar);
     }
 
     private OnnxTensor tensor(LongBuffer buffer, long[] shape) throws OrtException {
         return OnnxTensor.createTensor(environment, buffer, shape);
-    }
-
-    private OnnxTensor scalar(Object value) throws OrtException {
-        return OnnxTensor.createTensor(environment, value);
     }
 
     private ModelOutput read(OrtSession.Result result) {

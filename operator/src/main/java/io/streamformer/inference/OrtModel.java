@@ -52,7 +52,7 @@ public final class OrtModel implements AutoCloseable {
     }
 
     /** Opens the variant's graph and holds it against the manifest. */
-    public static OrtModel load(Bundle bundle, ModelOptions options) {
+    public static OrtModel load(Bundle bundle, SessionSetup options) {
         String file = bundle.variant(options.variant()).file();
         Path graph = bundle.file(file);
         List<OrtSession> sessions = new ArrayList<>();

@@ -23,7 +23,7 @@ final class SessionFactory {
     private SessionFactory() {}
 
     /** Opens a session on one device. */
-    static Opened open(Path graph, ModelOptions options) throws OrtException {
+    static Opened open(Path graph, SessionSetup options) throws OrtException {
         Device wanted = options.device();
         if (!wanted.gpu()) {
             return new Opened(openOn(Device.CPU, graph, options), Device.CPU);
@@ -65,7 +65,7 @@ final class SessionFactory {
         }
     }
 
-    private static OrtSession openOn(Device device, Path graph, ModelOptions options)
+    private static OrtSession openOn(Device device, Path graph, SessionSetup options)
             throws OrtException {
         // Before the options: adding a provider logs, and fails where there is no environment yet.
         OrtEnvironment environment = OrtEnvironment.getEnvironment();

@@ -2,6 +2,7 @@ package io.streamformer.pipeline;
 
 import io.streamformer.bundle.Bundle;
 import io.streamformer.decode.Prediction;
+import io.streamformer.options.Options;
 import java.nio.file.Path;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -28,7 +29,7 @@ public final class InferencePipeline implements AutoCloseable {
      * @throws IllegalArgumentException if the options do not fit the bundle
      * @throws IllegalStateException if a required device is not there
      */
-    public static InferencePipeline acquire(Path bundleFolder, PipelineOptions options) {
+    public static InferencePipeline acquire(Path bundleFolder, Options options) {
         SessionRegistry.Entry entry = SessionRegistry.lease(bundleFolder, options);
         return new InferencePipeline(entry, entry.session());
     }

@@ -2,6 +2,7 @@ package io.streamformer.pipeline;
 
 import io.streamformer.bundle.Bundle;
 import io.streamformer.bundle.BundleException;
+import io.streamformer.options.Options;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.Map;
@@ -10,7 +11,7 @@ import java.util.Map;
 final class SessionRegistry {
 
     /** What leases have to have in common to share a session. */
-    private record Key(String bundleHash, PipelineOptions options) {}
+    private record Key(String bundleHash, Options options) {}
 
     /**
      * A session and who needs it. Its own lock is held while the session is built or closed, so
@@ -36,7 +37,7 @@ final class SessionRegistry {
     private SessionRegistry() {}
 
     /** Builds the session, or joins it. The lease counts only once the session is there. */
-    static Entry lease(Path bundleFolder, PipelineOptions options) {
+    static Entry lease(Path bundleFolder, Options options) {
         Key key = new Key(Bundle.hashOf(bundleFolder), options);
         Entry entry;
         synchronized (ENTRIES) {

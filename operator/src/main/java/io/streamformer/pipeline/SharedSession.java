@@ -11,9 +11,10 @@ import io.streamformer.decode.PredictionDecoder;
 import io.streamformer.inference.Device;
 import io.streamformer.inference.GenerationOptions;
 import io.streamformer.inference.ModelInput;
-import io.streamformer.inference.ModelOptions;
 import io.streamformer.inference.ModelRunner;
 import io.streamformer.inference.OrtModel;
+import io.streamformer.inference.SessionSetup;
+import io.streamformer.options.Options;
 import io.streamformer.tokenize.Tokenizer;
 import java.util.ArrayList;
 import java.util.List;
@@ -46,27 +47,26 @@ final class SharedSession implements AutoCloseable {
     private final ResultCache cache;
 
     private SharedSession(
-            Bundle bundle, PipelineOptions options, Tokenizer tokenizer, List<OrtModel> models) {
+            Bundle bundle, Options options, Tokenizer tokenizer, List<OrtModel> models) {
         Manifest manifest = bundle.manifest();
         this.bundle = bundle;
-        this.variant = bundle.variantName(options.variant());
+        this.variant = bundle.variantName(options.get(ModelOptions.VARIANT));
         this.tokenizer = tokenizer;
         this.models = models;
-        device = models.get(0).device().gpu() ? options.device() : Device.CPU;
+        device = models.get(0).device().gpu() ? options.get(ModelOptions.DEVICE) : Device.CPU;
 
         boolean generates = manifest.task().generates();
-        generation =
-                generates ? options.generation(GenerationOptions.of(manifest.decoding())) : null;
-        maxBatchTokens = options.maxBatchTokens();
+        generation = generates ? GenerationOptions.of(options, manifest.decoding()) : null;
+        maxBatchTokens = options.get(ModelOptions.MAX_TOKENS);
         BatchLimits limits =
                 new BatchLimits(
-                        options.maxBatchRows(),
+                        options.get(ModelOptions.MAX_ROWS),
                         maxBatchTokens,
                         highestCost(manifest.limits().maxTokens()),
-                        options.maxDelay(),
-                        options.maxBatchTime());
+                        options.get(ModelOptions.MAX_DELAY),
+                        options.get(ModelOptions.MAX_TIME));
         inputs = new RowInputs(manifest, tokenizer);
-        GoldenReplay golden = new GoldenReplay(bundle, options.variant());
+        GoldenReplay golden = new GoldenReplay(bundle, options.get(ModelOptions.VARIANT));
         GenerationOptions search =
                 generates ? GenerationOptions.searching(manifest.decoding()) : null;
         List<List<ModelInput>> texts = golden.read(inputs, search);
@@ -83,7 +83,8 @@ final class SharedSession implements AutoCloseable {
         decoder = PredictionDecoder.of(bundle, tokenizer, generation);
         runThreads = runThreads(options);
         stats = new PipelineStats(new Queue());
-        cache = options.cacheBytes() == 0 ? null : new ResultCache(options.cacheBytes());
+        long cacheBytes = options.get(ModelOptions.CACHE_MAX_BYTES);
+        cache = cacheBytes == 0 ? null : new ResultCache(cacheBytes);
         // A GPU goes on with the next batch while the CPU makes words of the last one; with a CPU
         // both would share the same cores.
         answers = device.gpu() ? Executors.newSingleThreadExecutor(SharedSession::thread) : null;
@@ -105,7 +106,7 @@ final class SharedSession implements AutoCloseable {
             DeviceSchedulers.release(device, runThreads);
             throw e;
         }
-        minimumCapacity = options.maxBatchRows() * (runThreads + 1);
+        minimumCapacity = options.get(ModelOptions.MAX_ROWS) * (runThreads + 1);
         LOG.info(
                 "Loaded {} {} ({}, bundle {}) on {} with {} run threads of {} intra-op threads{}",
                 manifest.name(),
@@ -114,7 +115,7 @@ final class SharedSession implements AutoCloseable {
                 bundle.hash().substring(0, 12),
                 device,
                 runThreads,
-                options.intraOpThreads(),
+                options.get(ModelOptions.INTRA_OP_THREADS),
                 measured(bundle.variant(variant)));
     }
 
@@ -130,21 +131,21 @@ final class SharedSession implements AutoCloseable {
     }
 
     /** Loads a bundle, once for each GPU, and replays its golden texts. */
-    static SharedSession open(Bundle bundle, PipelineOptions options) {
-        options.checkFits(bundle.manifest());
+    static SharedSession open(Bundle bundle, Options options) {
+        ModelOptions.checkFits(options, bundle.manifest());
         Tokenizer tokenizer = Tokenizer.load(bundle);
         List<OrtModel> models = new ArrayList<>();
         try {
-            for (Device device : options.device().each()) {
+            for (Device device : options.get(ModelOptions.DEVICE).each()) {
                 models.add(
                         OrtModel.load(
                                 bundle,
-                                new ModelOptions(
-                                        options.variant(),
+                                new SessionSetup(
+                                        options.get(ModelOptions.VARIANT),
                                         device,
-                                        options.intraOpThreads(),
-                                        options.cpuRunThreads(),
-                                        options.providerOptions())));
+                                        options.get(ModelOptions.INTRA_OP_THREADS),
+                                        ModelOptions.cpuRunThreads(options),
+                                        options.get(ModelOptions.PROVIDER_OPTIONS))));
                 if (!models.get(0).device().gpu()) {
                     // No GPU could be used, and none had to be.
                     break;
@@ -259,9 +260,9 @@ final class SharedSession implements AutoCloseable {
         }
     }
 
-    private int runThreads(PipelineOptions options) {
+    private int runThreads(Options options) {
         // A CUDA session keeps memory for every thread that ever ran it.
-        return device.gpu() ? models.size() : options.cpuRunThreads();
+        return device.gpu() ? models.size() : ModelOptions.cpuRunThreads(options);
     }
 
     /** The batcher, which comes into being after its counters. */

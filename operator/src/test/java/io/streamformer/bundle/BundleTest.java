@@ -37,7 +37,8 @@ class BundleTest {
         Bundle bundle = Bundle.read(TestBundle.resource(TestBundle.TRANSLATION));
 
         assertThat(bundle.manifest().task().generates()).isTrue();
-        assertThat(bundle.manifest().decoding().numBeams()).isPositive();
+        assertThat(bundle.manifest().decoding().defaults().get(DecodingOptions.NUM_BEAMS))
+                .isPositive();
         assertThat(bundle.goldenTexts()).allMatch(text -> text.output() != null);
     }
 
@@ -180,8 +181,11 @@ class BundleTest {
                         "ranking"),
                 broken(m -> m.put("aggregation", "last"), "fulfils manifest.schema.json", "last"),
                 broken(m -> m.put("template", "no place"), "template has {text} in it", "no place"),
-                broken(m -> decoding(m).put("temperature", -1), "temperature is at least 0", "-1"),
-                broken(m -> decoding(m).put("top_p", 0), "top_p is more than 0", "0"),
+                broken(
+                        m -> decoding(m).put("temperature", -1),
+                        "It must be a finite number of at least 0",
+                        "-1"),
+                broken(m -> decoding(m).put("top_p", 0), "It must be above 0 and at most 1", "0"),
                 broken(
                         m -> decoding(m).putObject("target_language_tokens").put("fr", 7),
                         "has the first of target_languages",

@@ -68,11 +68,7 @@ final class FakeModel implements Model {
                 new Manifest.Limits(16, null),
                 translates
                         ? new Manifest.Decoding(
-                                1,
-                                1f,
                                 2.0,
-                                0,
-                                8,
                                 0,
                                 null,
                                 null,
@@ -81,11 +77,11 @@ final class FakeModel implements Model {
                                 null,
                                 null,
                                 null,
-                                null,
-                                null,
-                                null,
-                                null,
-                                null)
+                                Map.of(
+                                        "num_beams", 1,
+                                        "length_penalty", 1f,
+                                        "max_new_tokens", 8,
+                                        "min_new_tokens", 0))
                         : null,
                 List.of(),
                 List.of(),

@@ -4,8 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.streamformer.batch.Priority;
+import io.streamformer.bundle.DecodingOptions;
 import io.streamformer.inference.Device;
-import io.streamformer.pipeline.PipelineOptions;
+import io.streamformer.options.Option;
+import io.streamformer.pipeline.ModelOptions;
 import java.io.IOException;
 import java.lang.reflect.Field;
 import java.nio.file.Files;
@@ -16,8 +18,6 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import org.apache.flink.configuration.ConfigOption;
-import org.apache.flink.configuration.MemorySize;
 import org.apache.flink.connector.base.DeliveryGuarantee;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -30,8 +30,7 @@ class JobOptionsTest {
     @Test
     void defaultsAreFrozen() {
         Map<String, String> defaults = new LinkedHashMap<>();
-        OptionsText.declared()
-                .forEach(option -> defaults.put(option.option().key(), option.defaultValue()));
+        JobOptions.ALL.forEach(option -> defaults.put(option.key(), OptionsText.defaultOf(option)));
         assertThat(defaults)
                 .containsExactly(
                         Map.entry("bootstrap-servers", ""),
@@ -44,27 +43,6 @@ class JobOptionsTest {
                         Map.entry("bundles", ""),
                         Map.entry("bundle-cache", ""),
                         Map.entry("model.results-topic", ""),
-                        Map.entry("model.variant", ""),
-                        Map.entry("model.device", "auto"),
-                        Map.entry("model.batch.max-rows", "32"),
-                        Map.entry("model.batch.max-tokens", "4096"),
-                        Map.entry("model.batch.max-delay", "3 ms"),
-                        Map.entry("model.batch.max-time", "0 ms"),
-                        Map.entry("model.run-threads", "0"),
-                        Map.entry("model.intra-op-threads", "1"),
-                        Map.entry("model.num-beams", ""),
-                        Map.entry("model.num-return-sequences", "1"),
-                        Map.entry("model.length-penalty", ""),
-                        Map.entry("model.min-new-tokens", ""),
-                        Map.entry("model.max-new-tokens", ""),
-                        Map.entry("model.repetition-penalty", ""),
-                        Map.entry("model.no-repeat-ngram-size", ""),
-                        Map.entry("model.suppress-tokens", ""),
-                        Map.entry("model.temperature", ""),
-                        Map.entry("model.top-k", ""),
-                        Map.entry("model.top-p", ""),
-                        Map.entry("model.cache.max-bytes", "0 bytes"),
-                        Map.entry("model.provider-options", ""),
                         Map.entry("model.priority", "normal"),
                         Map.entry("model.async.capacity", "1024"),
                         Map.entry("model.async.timeout", "2 min"),
@@ -77,19 +55,39 @@ class JobOptionsTest {
                         Map.entry("checkpoint.interval", "5 s"),
                         Map.entry("checkpoint.directory", ""),
                         Map.entry("parallelism", ""),
-                        Map.entry("job.name", "streamformer"));
+                        Map.entry("job.name", "streamformer"),
+                        Map.entry("model.variant", ""),
+                        Map.entry("model.device", "auto"),
+                        Map.entry("model.batch.max-rows", "32"),
+                        Map.entry("model.batch.max-tokens", "4096"),
+                        Map.entry("model.batch.max-delay", "3 ms"),
+                        Map.entry("model.batch.max-time", "0 ms"),
+                        Map.entry("model.run-threads", "0"),
+                        Map.entry("model.intra-op-threads", "1"),
+                        Map.entry("model.cache.max-bytes", "0 bytes"),
+                        Map.entry("model.provider-options", ""),
+                        Map.entry("model.num-beams", ""),
+                        Map.entry("model.num-return-sequences", "1"),
+                        Map.entry("model.length-penalty", ""),
+                        Map.entry("model.min-new-tokens", ""),
+                        Map.entry("model.max-new-tokens", ""),
+                        Map.entry("model.repetition-penalty", ""),
+                        Map.entry("model.no-repeat-ngram-size", ""),
+                        Map.entry("model.suppress-tokens", ""),
+                        Map.entry("model.temperature", ""),
+                        Map.entry("model.top-k", ""),
+                        Map.entry("model.top-p", ""));
     }
 
     @Test
-    void theModelsDefaultsAreThePipelines() {
-        assertThat(JobOptions.fromArgs(LEAST).pipeline()).isEqualTo(PipelineOptions.defaults());
+    void theTransactionsAreNamedAfterTheGroup() {
         assertThat(JobOptions.fromArgs(LEAST).transactionPrefix())
                 .isEqualTo("streamformer-streamformer");
     }
 
     @Test
     void everyOptionCanBeSetToSomethingElse() {
-        Map<ConfigOption<?>, Object> values = new LinkedHashMap<>();
+        Map<Option<?>, Object> values = new LinkedHashMap<>();
         values.put(JobOptions.BOOTSTRAP_SERVERS, "x:1,y:2");
         values.put(JobOptions.KAFKA_PROPERTIES, Map.of("security.protocol", "SSL"));
         values.put(JobOptions.INPUT_TOPIC, "in");
@@ -100,27 +98,27 @@ class JobOptionsTest {
         values.put(JobOptions.BUNDLES, List.of("/m/a", "s3://m/b"));
         values.put(JobOptions.BUNDLE_CACHE, "/cache");
         values.put(JobOptions.RESULTS_TOPIC, "out");
-        values.put(JobOptions.VARIANT, "int8");
-        values.put(JobOptions.DEVICE, "cuda:1");
-        values.put(JobOptions.BATCH_MAX_ROWS, 8);
-        values.put(JobOptions.BATCH_MAX_TOKENS, 512);
-        values.put(JobOptions.BATCH_MAX_DELAY, Duration.ofMillis(7));
-        values.put(JobOptions.BATCH_MAX_TIME, Duration.ofMillis(70));
-        values.put(JobOptions.RUN_THREADS, 3);
-        values.put(JobOptions.INTRA_OP_THREADS, 2);
-        values.put(JobOptions.NUM_BEAMS, 4);
-        values.put(JobOptions.NUM_RETURN_SEQUENCES, 2);
-        values.put(JobOptions.LENGTH_PENALTY, 0.5f);
-        values.put(JobOptions.MIN_NEW_TOKENS, 5);
-        values.put(JobOptions.MAX_NEW_TOKENS, 99);
-        values.put(JobOptions.REPETITION_PENALTY, 1.5f);
-        values.put(JobOptions.NO_REPEAT_NGRAM_SIZE, 3);
-        values.put(JobOptions.SUPPRESS_TOKENS, List.of(7, 8));
-        values.put(JobOptions.TEMPERATURE, 0.5f);
-        values.put(JobOptions.TOP_K, 50);
-        values.put(JobOptions.TOP_P, 0.75f);
-        values.put(JobOptions.CACHE_MAX_BYTES, MemorySize.ofMebiBytes(64));
-        values.put(JobOptions.PROVIDER_OPTIONS, Map.of("gpu_mem_limit", "2147483648"));
+        values.put(ModelOptions.VARIANT, "int8");
+        values.put(ModelOptions.DEVICE, Device.cuda(1));
+        values.put(ModelOptions.MAX_ROWS, 8);
+        values.put(ModelOptions.MAX_TOKENS, 512);
+        values.put(ModelOptions.MAX_DELAY, Duration.ofMillis(7));
+        values.put(ModelOptions.MAX_TIME, Duration.ofMillis(70));
+        values.put(ModelOptions.RUN_THREADS, 3);
+        values.put(ModelOptions.INTRA_OP_THREADS, 2);
+        values.put(DecodingOptions.NUM_BEAMS, 4);
+        values.put(DecodingOptions.NUM_RETURN_SEQUENCES, 2);
+        values.put(DecodingOptions.LENGTH_PENALTY, 0.5f);
+        values.put(DecodingOptions.MIN_NEW_TOKENS, 5);
+        values.put(DecodingOptions.MAX_NEW_TOKENS, 99);
+        values.put(DecodingOptions.REPETITION_PENALTY, 1.5f);
+        values.put(DecodingOptions.NO_REPEAT_NGRAM_SIZE, 3);
+        values.put(DecodingOptions.SUPPRESS_TOKENS, List.of(7, 8));
+        values.put(DecodingOptions.TEMPERATURE, 0.5f);
+        values.put(DecodingOptions.TOP_K, 50);
+        values.put(DecodingOptions.TOP_P, 0.75f);
+        values.put(ModelOptions.CACHE_MAX_BYTES, 64L << 20);
+        values.put(ModelOptions.PROVIDER_OPTIONS, Map.of("gpu_mem_limit", "2147483648"));
         values.put(JobOptions.PRIORITY, Priority.HIGH);
         values.put(JobOptions.ASYNC_CAPACITY, 64);
         values.put(JobOptions.ASYNC_TIMEOUT, Duration.ofSeconds(9));
@@ -129,12 +127,12 @@ class JobOptionsTest {
         values.put(JobOptions.DELIVERY_GUARANTEE, DeliveryGuarantee.AT_LEAST_ONCE);
         values.put(JobOptions.TRANSACTION_PREFIX, "mine");
         values.put(JobOptions.TRANSACTION_TIMEOUT, Duration.ofMinutes(1));
-        values.put(JobOptions.MAX_RECORD_BYTES, MemorySize.ofMebiBytes(2));
+        values.put(JobOptions.MAX_RECORD_BYTES, 2L << 20);
         values.put(JobOptions.CHECKPOINT_INTERVAL, Duration.ofSeconds(1));
         values.put(JobOptions.CHECKPOINT_DIRECTORY, "file:///checkpoints");
         values.put(JobOptions.PARALLELISM, 3);
         values.put(JobOptions.JOB_NAME, "job");
-        assertThat(values.keySet()).containsExactlyElementsOf(JobOptions.all());
+        assertThat(values.keySet()).containsExactlyInAnyOrderElementsOf(JobOptions.ALL);
 
         JobOptions.Builder builder = JobOptions.builder();
         List<String> args = new ArrayList<>();
@@ -144,53 +142,27 @@ class JobOptionsTest {
                     set(builder, option, value);
                 });
         JobOptions options = builder.build();
-        options.configuration()
-                .toMap()
-                .forEach((key, value) -> args.addAll(List.of("--" + key, value)));
+        options.given().forEach((key, value) -> args.addAll(List.of("--" + key, value)));
         JobOptions parsed = JobOptions.fromArgs(args.toArray(new String[0]));
         values.forEach(
                 (option, value) -> {
                     assertThat((Object) options.get(option)).isEqualTo(value);
                     assertThat((Object) parsed.get(option)).as(option.key()).isEqualTo(value);
                 });
-        assertThat(parsed.pipeline())
-                .isEqualTo(
-                        new PipelineOptions(
-                                "int8",
-                                Device.cuda(1),
-                                8,
-                                512,
-                                Duration.ofMillis(7),
-                                Duration.ofMillis(70),
-                                3,
-                                2,
-                                4,
-                                2,
-                                0.5f,
-                                5,
-                                99,
-                                1.5f,
-                                3,
-                                List.of(7, 8),
-                                0.5f,
-                                50,
-                                0.75f,
-                                64L << 20,
-                                Map.of("gpu_mem_limit", "2147483648")));
         assertThat(parsed.transactionPrefix()).isEqualTo("mine");
     }
 
     @SuppressWarnings("unchecked") // the table above pairs each option with its own type
-    private static <T> void set(JobOptions.Builder builder, ConfigOption<T> option, Object value) {
+    private static <T> void set(JobOptions.Builder builder, Option<T> option, Object value) {
         builder.set(option, (T) value);
     }
 
     @Test
     void anOptionOfOneBundleHoldsForItAlone() {
         JobOptions options = parse("--model.variant", "fp32", "--model.a.b-1.variant", "int8");
-        assertThat(options.forBundle("a.b-1").pipeline().variant()).isEqualTo("int8");
-        assertThat(options.forBundle("a").pipeline().variant()).isEqualTo("fp32");
-        assertThat(options.pipeline().variant()).isEqualTo("fp32");
+        assertThat(options.forBundle("a.b-1").get(ModelOptions.VARIANT)).isEqualTo("int8");
+        assertThat(options.forBundle("a").get(ModelOptions.VARIANT)).isEqualTo("fp32");
+        assertThat(options.get(ModelOptions.VARIANT)).isEqualTo("fp32");
     }
 
     @Test
@@ -211,20 +183,20 @@ class JobOptionsTest {
     @CsvSource(
             delimiter = '|',
             value = {
-                "--input.topics x | input.topics",
+                "--input.topics x | Unknown option input.topics. Did you mean input.topic?",
                 "--input.format xml | input.format",
                 "--input.bounded maybe | input.bounded",
                 "--model.batch.max-rows many | model.batch.max-rows",
-                "--model.batch.max-rows 0 | maxBatchRows is at least 1",
-                "--model.device gpu | device is auto, cpu, cuda:N",
-                "--model.async.timeout 0 | model.async.timeout is at least 1 ms",
-                "--checkpoint.interval 0 | checkpoint.interval is at least 10 ms",
-                "--checkpoint.interval 20min | sink.transaction-timeout is more than",
-                "--parallelism 0 | parallelism is at least 1",
-                "--sink.max-record-bytes 10b | sink.max-record-bytes is at least",
+                "--model.batch.max-rows 0 | model.batch.max-rows is 0. It must be at least 1.",
+                "--model.device gpu | model.device is 'gpu'. Give one of: auto, cpu, cuda:N",
+                "--model.async.timeout 0 | It must be at least 1 ms",
+                "--checkpoint.interval 0 | It must be at least 10 ms",
+                "--checkpoint.interval 20min | It must be more than checkpoint.interval",
+                "--parallelism 0 | parallelism is 0. It must be at least 1.",
+                "--sink.max-record-bytes 10b | It must be at least 50000 bytes",
                 "--input.topic a --input.topic b | Only --bundles may be repeated",
-                "--job.name | write --job.name VALUE",
-                "--input.bounded true --input.start latest | a bounded job",
+                "--job.name | Write --job.name VALUE",
+                "--input.bounded true --input.start latest | where a bounded job ends",
             })
     void aWrongOptionIsNamedInOneLine(String args, String message) {
         assertThatThrownBy(() -> parse(args.split(" ", -1)))
@@ -235,16 +207,36 @@ class JobOptionsTest {
     }
 
     @Test
+    void valuesOfKafkaPropertiesMayHoldAnySign() {
+        String jaas = "org.Module required username=\"a\" password=\"b,c:d=e\";";
+        assertThat(
+                        parse(
+                                        "--kafka.properties",
+                                        "security.protocol:SASL_SSL",
+                                        "--kafka.properties.sasl.jaas.config",
+                                        jaas)
+                                .get(JobOptions.KAFKA_PROPERTIES))
+                .containsExactlyInAnyOrderEntriesOf(
+                        Map.of("security.protocol", "SASL_SSL", "sasl.jaas.config", jaas));
+    }
+
+    @Test
+    void aWrongValueOfOneBundleIsNamedByItsOwnKey() {
+        assertThatThrownBy(() -> parse("--model.a.num-beams", "many").forBundle("a"))
+                .hasMessageContaining("model.a.num-beams is 'many'");
+    }
+
+    @Test
     void whatIsRequiredIsAskedFor() {
         assertThatThrownBy(() -> JobOptions.fromArgs("--bundles", "/m/a"))
-                .hasMessageContaining("give --bootstrap-servers");
+                .hasMessageContaining("Give --bootstrap-servers");
         assertThatThrownBy(() -> JobOptions.fromArgs("--bootstrap-servers", "b:1"))
-                .hasMessageContaining("give --bundles");
+                .hasMessageContaining("Give --bundles");
     }
 
     @Test
     void helpNamesEveryOption() {
-        for (ConfigOption<?> option : JobOptions.all()) {
+        for (Option<?> option : JobOptions.ALL) {
             assertThat(JobOptions.help()).contains("--" + option.key());
         }
         assertThat(OptionsText.markdown()).doesNotContain("&lt;", "&gt;", "&amp;");

@@ -3,9 +3,10 @@ package io.streamformer.flink;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.streamformer.inference.Device;
+import io.streamformer.options.Options;
 import io.streamformer.pipeline.InferenceException;
 import io.streamformer.pipeline.InferencePipeline;
-import io.streamformer.pipeline.PipelineOptions;
+import io.streamformer.pipeline.ModelOptions;
 import io.streamformer.pipeline.TextInput;
 import io.streamformer.testing.TestBundle;
 import java.util.Collection;
@@ -44,10 +45,11 @@ class PipelineModelTest {
     @Test
     void aSessionTellsWhatItDid() {
         Recorder recorder = new Recorder("", new HashMap<>());
-        PipelineOptions options = PipelineOptions.builder().device(Device.CPU).build();
+        Options options = Options.DEFAULTS.with(ModelOptions.DEVICE, Device.CPU);
         try (InferencePipeline pipeline =
                 InferencePipeline.acquire(TestBundle.resource(TestBundle.SENTIMENT), options)) {
-            InferenceMetrics.registerSession(recorder, pipeline, options.maxBatchRows());
+            InferenceMetrics.registerSession(
+                    recorder, pipeline, options.get(ModelOptions.MAX_ROWS));
             long rows = recorder.number("streamformer.session.rows");
             pipeline.submit(TextInput.of("Hello!")).join();
             assertThat(recorder.number("streamformer.session.rows")).isEqualTo(rows + 1);

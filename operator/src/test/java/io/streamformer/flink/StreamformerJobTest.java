@@ -61,23 +61,28 @@ class StreamformerJobTest {
     @Test
     void topicsAreDifferent() {
         String second = TestBundle.classifier(temp, "sentiment-fr").toString();
-        refused(options(sentiment, second), "text-sentiment for model.sentiment-en.results-topic");
-        refused(options().set(JobOptions.INPUT_TOPIC, "text-dead-letters"), "topics of a job");
-        refused(options().set(JobOptions.DEAD_LETTER_TOPIC, "text-translations"), "topics");
+        refused(
+                options(sentiment, second),
+                "text-sentiment is the topic of model.sentiment-en.results-topic and of");
+        refused(
+                options().set(JobOptions.INPUT_TOPIC, "text-dead-letters"),
+                "is the topic of input.topic");
+        refused(
+                options().set(JobOptions.DEAD_LETTER_TOPIC, "text-translations"),
+                "is the topic of dead-letters.topic");
     }
 
     @Test
     void namesOfBundlesAreDifferent() {
         String again = TestBundle.classifier(temp.resolve("elsewhere"), "sentiment-en").toString();
-        refused(options(sentiment, again), "different names");
+        refused(options(sentiment, again), "are both bundles with the name sentiment-en");
     }
 
     @Test
     void aCapacityBelowTwoBatchesIsRefused() {
         refused(
                 options().set("model.translation-en-fr.async.capacity", "63"),
-                "model.async.capacity is at least rows per batch x (batches in flight + 1) = 64 for"
-                        + " translation-en-fr");
+                "model.translation-en-fr.async.capacity is 63. It must be at least 64");
     }
 
     @Test
@@ -106,8 +111,7 @@ class StreamformerJobTest {
     void anOptionThatTheGraphHasNoInputForIsRefused() {
         refused(
                 options().set("model.translation-en-fr.top-k", "5"),
-                "Bad options for translation-en-fr: the option top_k needs a graph that has it as"
-                        + " an input");
+                "model.top-k is 5, but the graph of translation-en-fr has no input top_k");
     }
 
     @Test

@@ -121,7 +121,7 @@ class StreamformerTest {
     @Test
     void theTimeoutIsChecked() {
         assertThatThrownBy(() -> Streamformer.classify("x").timeout(Duration.ZERO))
-                .hasMessageContaining("at least 1 ms, seen PT0S");
+                .hasMessageContaining("model.async.timeout is 0 ms. It must be at least 1 ms.");
     }
 
     private static LocalStreamEnvironment environment() {

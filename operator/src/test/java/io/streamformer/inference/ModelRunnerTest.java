@@ -4,6 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.streamformer.bundle.Bundle;
+import io.streamformer.bundle.DecodingOptions;
+import io.streamformer.bundle.Manifest;
+import io.streamformer.options.Options;
 import io.streamformer.testing.TestBundle;
 import io.streamformer.tokenize.TokenizedText;
 import java.util.List;
@@ -15,7 +18,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 class ModelRunnerTest {
 
-    private static final ModelOptions CPU = new ModelOptions("fp32", Device.CPU, 1, 1, Map.of());
+    private static final SessionSetup CPU = new SessionSetup("fp32", Device.CPU, 1, 1, Map.of());
 
     @Test
     void reportsWhatOnnxRuntimeSays() {
@@ -37,7 +40,7 @@ class ModelRunnerTest {
     @Test
     void runnersOfSeveralSessionsAnswerAlike() {
         Bundle bundle = Bundle.read(TestBundle.resource(TestBundle.SENTIMENT));
-        ModelOptions threeThreads = new ModelOptions("fp32", Device.CPU, 1, 3, Map.of());
+        SessionSetup threeThreads = new SessionSetup("fp32", Device.CPU, 1, 3, Map.of());
         try (OrtModel model = OrtModel.load(bundle, threeThreads)) {
             List<ModelOutput> outputs =
                     Stream.generate(model::newRunner)
@@ -95,6 +98,8 @@ class ModelRunnerTest {
         assertThat(generation.limit(60)).isEqualTo(1);
         assertThat(generation.minimum(4)).isEqualTo(16);
         assertThat(generation.minimum(49)).isZero();
+        Options job = Options.DEFAULTS.with(DecodingOptions.MIN_NEW_TOKENS, 3);
+        assertThat(GenerationOptions.of(job, generation.bundle()).minimum(4)).isEqualTo(3);
     }
 
     private static GenerationOptions options(
@@ -104,21 +109,26 @@ class ModelRunnerTest {
             Integer maxTotalTokens,
             Double factor,
             Integer offset) {
-        return new GenerationOptions(
-                1,
-                1,
-                1f,
-                minNewTokens,
-                minTotalTokens,
-                maxNewTokens,
-                maxTotalTokens,
-                factor,
-                offset,
-                1f,
-                0,
-                List.of(),
-                0f,
-                0,
-                1f);
+        return GenerationOptions.of(
+                Options.DEFAULTS,
+                new Manifest.Decoding(
+                        factor,
+                        offset,
+                        maxTotalTokens,
+                        minTotalTokens,
+                        List.of(0),
+                        null,
+                        List.of(),
+                        Map.of(),
+                        null,
+                        Map.of(
+                                "num_beams",
+                                1,
+                                "length_penalty",
+                                1f,
+                                "min_new_tokens",
+                                minNewTokens,
+                                "max_new_tokens",
+                                maxNewTokens)));
     }
 }

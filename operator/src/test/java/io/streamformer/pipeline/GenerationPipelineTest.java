@@ -6,8 +6,10 @@ import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.streamformer.batch.Priority;
+import io.streamformer.bundle.DecodingOptions;
 import io.streamformer.decode.Prediction;
 import io.streamformer.inference.Device;
+import io.streamformer.options.Options;
 import io.streamformer.testing.TestBundle;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -25,7 +27,7 @@ import org.junit.jupiter.api.io.TempDir;
 @Timeout(120)
 class GenerationPipelineTest {
 
-    private static final PipelineOptions CPU = PipelineOptions.builder().device(Device.CPU).build();
+    private static final Options CPU = Options.DEFAULTS.with(ModelOptions.DEVICE, Device.CPU);
     private static final Path OPTIONS = TestBundle.resource("tiny-options");
     private static final String TEXT = "the dog and the cat sleep on the street";
 
@@ -43,8 +45,10 @@ class GenerationPipelineTest {
     void aRowCostsItsAnswerTooSoThatFewerFitIntoABatch() throws Exception {
         // Eight such rows are within the budget by what they read, and not with what they write.
         int length = 10;
-        PipelineOptions.Builder tight =
-                CPU.toBuilder().runThreads(1).maxBatchTokens(8 * length).minNewTokens(8);
+        Options tight =
+                CPU.with(ModelOptions.RUN_THREADS, 1)
+                        .with(ModelOptions.MAX_TOKENS, 8 * length)
+                        .with(DecodingOptions.MIN_NEW_TOKENS, 8);
         try (InferencePipeline pipeline = open(tight)) {
             assertThat(answer(pipeline, TextInput.of(TEXT)).inputTokens()).isEqualTo(length);
             long batches = pipeline.stats().batches();
@@ -59,15 +63,15 @@ class GenerationPipelineTest {
 
     @Test
     void tensorRtIsForEncoders() {
-        assertThatThrownBy(() -> open(CPU.toBuilder().device(Device.parse("tensorrt"))))
+        assertThatThrownBy(() -> open(CPU.with(ModelOptions.DEVICE, Device.parse("tensorrt"))))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessageContaining("TensorRT runs encoders")
-                .hasMessageContaining("seen tensorrt:0");
+                .hasMessageContaining("model.device is tensorrt:0");
     }
 
     @Test
     void answersWithTheNextBestTextsToo() throws Exception {
-        try (InferencePipeline pipeline = open(CPU.toBuilder().numReturnSequences(3))) {
+        try (InferencePipeline pipeline = open(CPU.with(DecodingOptions.NUM_RETURN_SEQUENCES, 3))) {
             Prediction.Generation answer = answer(pipeline, TextInput.of(TEXT));
 
             assertThat(answer.alternatives()).hasSize(2);
@@ -79,7 +83,7 @@ class GenerationPipelineTest {
 
     @Test
     void scoresEachToken() throws Exception {
-        try (InferencePipeline pipeline = open(CPU.toBuilder().lengthPenalty(1f))) {
+        try (InferencePipeline pipeline = open(CPU.with(DecodingOptions.LENGTH_PENALTY, 1f))) {
             Prediction.Generation answer = answer(pipeline, TextInput.of(TEXT));
 
             assertThat(answer.tokenScores()).hasSize(answer.outputTokens());
@@ -91,7 +95,7 @@ class GenerationPipelineTest {
 
     @Test
     void alignsWordsInCharacters() throws Exception {
-        try (InferencePipeline pipeline = open(CPU.toBuilder().minNewTokens(6))) {
+        try (InferencePipeline pipeline = open(CPU.with(DecodingOptions.MIN_NEW_TOKENS, 6))) {
             String text = "  \uD83D\uDE00 " + TEXT;
             Prediction.Generation answer = answer(pipeline, TextInput.of(text));
 
@@ -109,7 +113,8 @@ class GenerationPipelineTest {
 
     @Test
     void theSameSeedGivesTheSameSampleWhateverTheNeighbours() throws Exception {
-        try (InferencePipeline pipeline = open(CPU.toBuilder().temperature(1f).topK(50))) {
+        try (InferencePipeline pipeline =
+                open(CPU.with(DecodingOptions.TEMPERATURE, 1f).with(DecodingOptions.TOP_K, 50))) {
             List<String> alone = new ArrayList<>();
             for (long seed = 0; seed < 12; seed++) {
                 alone.add(answer(pipeline, seeded(seed)).text());
@@ -136,26 +141,29 @@ class GenerationPipelineTest {
             plain = answer(pipeline, TextInput.of(text)).text();
         }
         assertThat(plain).contains("great great great");
-        for (PipelineOptions.Builder options :
-                List.of(fp32().noRepeatNgramSize(2), fp32().repetitionPenalty(20f))) {
+        for (Options options :
+                List.of(
+                        fp32().with(DecodingOptions.NO_REPEAT_NGRAM_SIZE, 2),
+                        fp32().with(DecodingOptions.REPETITION_PENALTY, 20f))) {
             try (InferencePipeline pipeline = open(options)) {
                 assertThat(answer(pipeline, TextInput.of(text)).text())
                         .doesNotContain("great great great");
             }
         }
-        try (InferencePipeline pipeline = open(fp32().suppressTokens(List.of(GREAT)))) {
+        try (InferencePipeline pipeline =
+                open(fp32().with(DecodingOptions.SUPPRESS_TOKENS, List.of(GREAT)))) {
             assertThat(answer(pipeline, TextInput.of(text)).text())
                     .doesNotContain("great great great");
         }
     }
 
-    private static PipelineOptions.Builder fp32() {
-        return CPU.toBuilder().variant("fp32").numBeams(1);
+    private static Options fp32() {
+        return CPU.with(ModelOptions.VARIANT, "fp32").with(DecodingOptions.NUM_BEAMS, 1);
     }
 
     @Test
     void aTextMayHaveALowerLimit() throws Exception {
-        try (InferencePipeline pipeline = open(CPU.toBuilder().minNewTokens(8))) {
+        try (InferencePipeline pipeline = open(CPU.with(DecodingOptions.MIN_NEW_TOKENS, 8))) {
             TextInput limited = new TextInput(TEXT, null, null, null, 3, null, Priority.NORMAL);
             assertThat(answer(pipeline, limited).outputTokens()).isEqualTo(3);
             assertThat(answer(pipeline, limited).truncated()).isTrue();
@@ -179,9 +187,8 @@ class GenerationPipelineTest {
                     m.get("variants")
                             .forEach(v -> ((ObjectNode) v.get("tolerance")).put("equal_share", 0));
                 });
-        PipelineOptions.Builder never = CPU.toBuilder().minNewTokens(total);
-        try (InferencePipeline pipeline =
-                InferencePipeline.acquire(bundle.folder(), never.build())) {
+        Options never = CPU.with(DecodingOptions.MIN_NEW_TOKENS, total);
+        try (InferencePipeline pipeline = InferencePipeline.acquire(bundle.folder(), never)) {
             for (String text : List.of("no", "the dog and the cat")) {
                 Prediction.Generation answer = answer(pipeline, TextInput.of(text));
                 assertThat(answer.inputTokens() + answer.outputTokens()).isEqualTo(total);
@@ -218,18 +225,24 @@ class GenerationPipelineTest {
                         () ->
                                 InferencePipeline.acquire(
                                         TestBundle.resource(TestBundle.TRANSLATION),
-                                        CPU.toBuilder().noRepeatNgramSize(3).build()))
+                                        CPU.with(DecodingOptions.NO_REPEAT_NGRAM_SIZE, 3)))
                 .isInstanceOf(IllegalArgumentException.class)
-                .hasMessageContaining("the option no_repeat_ngram_size needs a graph that has it")
+                .hasMessageContaining("has no input no_repeat_ngram_size")
                 .hasMessageContaining("--with");
-        assertThatThrownBy(() -> open(CPU.toBuilder().numBeams(2).temperature(1f)))
-                .hasMessageContaining("numBeams is 1 where a temperature above 0");
-        assertThatThrownBy(() -> open(CPU.toBuilder().numReturnSequences(5)))
-                .hasMessageContaining("numReturnSequences is at most numBeams 4, seen 5");
+        assertThatThrownBy(
+                        () ->
+                                open(
+                                        CPU.with(DecodingOptions.NUM_BEAMS, 2)
+                                                .with(DecodingOptions.TEMPERATURE, 1f)))
+                .hasMessageContaining(
+                        "model.num-beams is 2. With a temperature above 0 it must be 1.");
+        assertThatThrownBy(() -> open(CPU.with(DecodingOptions.NUM_RETURN_SEQUENCES, 5)))
+                .hasMessageContaining(
+                        "model.num-return-sequences is 5. It must be at most model.num-beams, which is 4.");
     }
 
-    private static InferencePipeline open(PipelineOptions.Builder options) {
-        return InferencePipeline.acquire(OPTIONS, options.build());
+    private static InferencePipeline open(Options options) {
+        return InferencePipeline.acquire(OPTIONS, options);
     }
 
     private static Prediction.Generation answer(InferencePipeline pipeline, TextInput input)

@@ -8,9 +8,9 @@ import io.streamformer.decode.PredictionDecoder;
 import io.streamformer.inference.Device;
 import io.streamformer.inference.ModelException;
 import io.streamformer.inference.ModelInput;
-import io.streamformer.inference.ModelOptions;
 import io.streamformer.inference.ModelRunner;
 import io.streamformer.inference.OrtModel;
+import io.streamformer.inference.SessionSetup;
 import io.streamformer.testing.TestBundle;
 import io.streamformer.tokenize.Tokenizer;
 import java.nio.file.Path;
@@ -21,7 +21,7 @@ import org.junit.jupiter.api.Test;
 
 class GoldenReplayTest {
 
-    private static final ModelOptions CPU = new ModelOptions("fp32", Device.CPU, 1, 1, Map.of());
+    private static final SessionSetup CPU = new SessionSetup("fp32", Device.CPU, 1, 1, Map.of());
 
     /** Sizes of the batches that were tried, in turn. */
     private final List<Integer> tried = new ArrayList<>();

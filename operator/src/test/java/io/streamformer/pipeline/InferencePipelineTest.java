@@ -8,9 +8,11 @@ import static org.assertj.core.api.Assertions.within;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.streamformer.batch.Priority;
 import io.streamformer.bundle.BundleException;
+import io.streamformer.bundle.DecodingOptions;
 import io.streamformer.bundle.GoldenText;
 import io.streamformer.decode.Prediction;
 import io.streamformer.inference.Device;
+import io.streamformer.options.Options;
 import io.streamformer.testing.TestBundle;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -34,7 +36,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 @Timeout(120)
 class InferencePipelineTest {
 
-    private static final PipelineOptions CPU = PipelineOptions.builder().device(Device.CPU).build();
+    private static final Options CPU = Options.DEFAULTS.with(ModelOptions.DEVICE, Device.CPU);
     private static final Path SENTIMENT = TestBundle.resource(TestBundle.SENTIMENT);
     private static final Path TRANSLATION = TestBundle.resource(TestBundle.TRANSLATION);
 
@@ -49,7 +51,7 @@ class InferencePipelineTest {
     @ValueSource(strings = {"fp32", "int8"})
     void classifies(String variant) throws Exception {
         try (InferencePipeline pipeline =
-                InferencePipeline.acquire(SENTIMENT, CPU.toBuilder().variant(variant).build())) {
+                InferencePipeline.acquire(SENTIMENT, CPU.with(ModelOptions.VARIANT, variant))) {
             GoldenText golden = pipeline.bundle().goldenTexts().get(0);
 
             Prediction.Classification answer =
@@ -66,7 +68,7 @@ class InferencePipelineTest {
     @ParameterizedTest
     @ValueSource(strings = {"fp32", "int8"})
     void weightsBesideAGraphAreThoseInsideIt(String variant) throws Exception {
-        PipelineOptions options = CPU.toBuilder().variant(variant).build();
+        Options options = CPU.with(ModelOptions.VARIANT, variant);
         try (InferencePipeline inside = InferencePipeline.acquire(SENTIMENT, options);
                 InferencePipeline beside =
                         InferencePipeline.acquire(TestBundle.resource(TestBundle.LARGE), options)) {
@@ -80,7 +82,7 @@ class InferencePipelineTest {
     @ValueSource(strings = {"fp32", "int8"})
     void translates(String variant) throws Exception {
         try (InferencePipeline pipeline =
-                InferencePipeline.acquire(TRANSLATION, CPU.toBuilder().variant(variant).build())) {
+                InferencePipeline.acquire(TRANSLATION, CPU.with(ModelOptions.VARIANT, variant))) {
             GoldenText golden = pipeline.bundle().goldenTexts().get(0);
 
             Prediction.Generation answer = (Prediction.Generation) answer(pipeline, golden.text());
@@ -118,7 +120,7 @@ class InferencePipelineTest {
         }
         try (InferencePipeline pipeline =
                 InferencePipeline.acquire(
-                        TestBundle.resource(bundle), CPU.toBuilder().variant(variant).build())) {
+                        TestBundle.resource(bundle), CPU.with(ModelOptions.VARIANT, variant))) {
             List<Prediction> alone = new ArrayList<>();
             for (String text : texts) {
                 alone.add(answer(pipeline, text));
@@ -148,7 +150,7 @@ class InferencePipelineTest {
         try (InferencePipeline pipeline =
                 InferencePipeline.acquire(
                         TestBundle.resource("tiny-student"),
-                        CPU.toBuilder().variant("fp32").build())) {
+                        CPU.with(ModelOptions.VARIANT, "fp32"))) {
             List<GoldenText> golden = pipeline.bundle().goldenTexts();
             List<CompletableFuture<Prediction>> together = new ArrayList<>();
             for (GoldenText text : golden) {
@@ -168,7 +170,7 @@ class InferencePipelineTest {
 
     @Test
     void answersATextThatCameBeforeOutOfTheCache() throws Exception {
-        PipelineOptions cached = CPU.toBuilder().cacheBytes(1 << 20).build();
+        Options cached = CPU.with(ModelOptions.CACHE_MAX_BYTES, 1L << 20);
         try (InferencePipeline pipeline = InferencePipeline.acquire(SENTIMENT, cached)) {
             Prediction first = answer(pipeline, "Hello!");
             TextInput urgent = TextInput.of("Hello!").with(Priority.HIGH);
@@ -189,7 +191,7 @@ class InferencePipelineTest {
 
     @Test
     void aCacheKeepsToItsBytes() throws Exception {
-        PipelineOptions cached = CPU.toBuilder().cacheBytes(5_000).build();
+        Options cached = CPU.with(ModelOptions.CACHE_MAX_BYTES, 5_000L);
         try (InferencePipeline pipeline = InferencePipeline.acquire(SENTIMENT, cached)) {
             for (int i = 0; i < 200; i++) {
                 answer(pipeline, "text " + i);
@@ -204,7 +206,7 @@ class InferencePipelineTest {
 
     @Test
     void aTextThatFailedIsAskedAgain() {
-        PipelineOptions cached = CPU.toBuilder().cacheBytes(1 << 20).build();
+        Options cached = CPU.with(ModelOptions.CACHE_MAX_BYTES, 1L << 20);
         try (InferencePipeline pipeline = InferencePipeline.acquire(SENTIMENT, cached)) {
             for (int i = 0; i < 2; i++) {
                 assertThatThrownBy(() -> answer(pipeline, " "))
@@ -250,7 +252,7 @@ class InferencePipelineTest {
                                 "tokenizer.json",
                                 t -> t.replaceFirst("\"vocab\":\\s*\\{", "$0\"poison\":987654,"));
         try (InferencePipeline pipeline =
-                InferencePipeline.acquire(bundle.folder(), CPU.toBuilder().runThreads(1).build())) {
+                InferencePipeline.acquire(bundle.folder(), CPU.with(ModelOptions.RUN_THREADS, 1))) {
             List<CompletableFuture<Prediction>> good = new ArrayList<>();
             CompletableFuture<Prediction> poison = null;
             for (int i = 0; i < 100; i++) {
@@ -278,7 +280,7 @@ class InferencePipelineTest {
     @Test
     void aCancelledTextIsNotRun() throws Exception {
         try (InferencePipeline pipeline =
-                InferencePipeline.acquire(SENTIMENT, CPU.toBuilder().runThreads(1).build())) {
+                InferencePipeline.acquire(SENTIMENT, CPU.with(ModelOptions.RUN_THREADS, 1))) {
             for (int i = 0; i < 2_000; i++) {
                 pipeline.submit(TextInput.of("good film")).cancel(false);
             }
@@ -313,7 +315,7 @@ class InferencePipelineTest {
                 InferencePipeline.acquire(
                         TestBundle.copyOf(TestBundle.SENTIMENT, temp).folder(), CPU);
         InferencePipeline third =
-                InferencePipeline.acquire(SENTIMENT, CPU.toBuilder().runThreads(1).build());
+                InferencePipeline.acquire(SENTIMENT, CPU.with(ModelOptions.RUN_THREADS, 1));
         try (third) {
             assertThat(second.stats()).isSameAs(first.stats());
             assertThat(third.stats()).isNotSameAs(first.stats());
@@ -364,7 +366,8 @@ class InferencePipelineTest {
     void tellsTheCapacityThatKeepsTheDeviceBusy() {
         try (InferencePipeline pipeline =
                 InferencePipeline.acquire(
-                        SENTIMENT, CPU.toBuilder().runThreads(2).maxBatchRows(8).build())) {
+                        SENTIMENT,
+                        CPU.with(ModelOptions.RUN_THREADS, 2).with(ModelOptions.MAX_ROWS, 8))) {
             assertThat(pipeline.minimumCapacity()).isEqualTo(24);
         }
     }
@@ -374,7 +377,7 @@ class InferencePipelineTest {
         assertThatThrownBy(
                         () ->
                                 InferencePipeline.acquire(
-                                        SENTIMENT, CPU.toBuilder().maxBatchTokens(8).build()))
+                                        SENTIMENT, CPU.with(ModelOptions.MAX_TOKENS, 8)))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessageContaining("set maxBatchTokens to");
     }
@@ -382,7 +385,7 @@ class InferencePipelineTest {
     @ParameterizedTest
     @ValueSource(strings = {"cuda:99", "cuda:98,99", "tensorrt:99"})
     void refusesAGpuThatIsRequiredAndNotThere(String device) {
-        PipelineOptions options = CPU.toBuilder().device(Device.parse(device)).build();
+        Options options = CPU.with(ModelOptions.DEVICE, Device.parse(device));
         assertThatThrownBy(() -> InferencePipeline.acquire(SENTIMENT, options))
                 .isInstanceOf(IllegalStateException.class)
                 .hasMessageContaining(device.replace(",99", ""));
@@ -391,7 +394,7 @@ class InferencePipelineTest {
     @Test
     void fallsBackToTheCpuWhereNoDeviceIsRequired() throws Exception {
         try (InferencePipeline pipeline =
-                InferencePipeline.acquire(SENTIMENT, CPU.toBuilder().device(Device.AUTO).build())) {
+                InferencePipeline.acquire(SENTIMENT, CPU.with(ModelOptions.DEVICE, Device.AUTO))) {
             assertThat(answer(pipeline, "good")).isNotNull();
         }
     }
@@ -490,7 +493,9 @@ class InferencePipelineTest {
         try (InferencePipeline pipeline =
                 InferencePipeline.acquire(
                         TRANSLATION,
-                        CPU.toBuilder().numBeams(1).lengthPenalty(0f).maxNewTokens(3).build())) {
+                        CPU.with(DecodingOptions.NUM_BEAMS, 1)
+                                .with(DecodingOptions.LENGTH_PENALTY, 0f)
+                                .with(DecodingOptions.MAX_NEW_TOKENS, 3))) {
             Prediction.Generation answer = (Prediction.Generation) answer(pipeline, "abcdefghij");
             assertThat(answer.outputTokens()).isLessThanOrEqualTo(3);
         }
@@ -533,7 +538,7 @@ class InferencePipelineTest {
     void answersOutOfAContextOfAnyLength(String variant) throws Exception {
         Path bundle = TestBundle.resource("tiny-answers");
         try (InferencePipeline pipeline =
-                InferencePipeline.acquire(bundle, CPU.toBuilder().variant(variant).build())) {
+                InferencePipeline.acquire(bundle, CPU.with(ModelOptions.VARIANT, variant))) {
             String question = "who is in the park?";
             String context = "\uD83D\uDE00 the dog and the cat sleep on the street. ".repeat(40);
 

@@ -7,8 +7,8 @@ import io.streamformer.bundle.Bundle;
 import io.streamformer.decode.PredictionDecoder;
 import io.streamformer.inference.Device;
 import io.streamformer.inference.ModelInput;
-import io.streamformer.inference.ModelOptions;
 import io.streamformer.inference.OrtModel;
+import io.streamformer.inference.SessionSetup;
 import io.streamformer.testing.TestBundle;
 import io.streamformer.tokenize.TokenizedText;
 import java.util.Map;
@@ -44,7 +44,7 @@ class PipelineRunnerTest {
     /** The failure that a text's sender sees after the text failed alone. */
     private Throwable failureOf(ModelInput text, ModelInput probe) {
         Bundle bundle = Bundle.read(TestBundle.resource(TestBundle.SENTIMENT));
-        ModelOptions options = new ModelOptions("fp32", Device.CPU, 1, 1, Map.of());
+        SessionSetup options = new SessionSetup("fp32", Device.CPU, 1, 1, Map.of());
         QueuedText row = new QueuedText(text, 3, 0, Priority.NORMAL);
         try (OrtModel model = OrtModel.load(bundle, options)) {
             new PipelineRunner(

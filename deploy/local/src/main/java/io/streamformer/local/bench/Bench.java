@@ -6,8 +6,9 @@ import io.streamformer.inference.ModelInput;
 import io.streamformer.local.DemoBundles;
 import io.streamformer.local.DemoTask;
 import io.streamformer.local.Screen;
+import io.streamformer.options.Options;
 import io.streamformer.pipeline.InferencePipeline;
-import io.streamformer.pipeline.PipelineOptions;
+import io.streamformer.pipeline.ModelOptions;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
@@ -55,13 +56,13 @@ final class Bench {
 
     private void run(DemoTask task, Path folder) throws Exception {
         Bundle bundle = Bundle.read(folder);
-        PipelineOptions batched = stage.options();
-        PipelineOptions single = batched.toBuilder().maxBatchRows(1).build();
-        PipelineOptions map =
-                single.toBuilder()
-                        .runThreads(1)
-                        .intraOpThreads(Runtime.getRuntime().availableProcessors())
-                        .build();
+        Options batched = stage.options();
+        Options single = batched.with(ModelOptions.MAX_ROWS, 1);
+        Options map =
+                single.with(ModelOptions.RUN_THREADS, 1)
+                        .with(
+                                ModelOptions.INTRA_OP_THREADS,
+                                Runtime.getRuntime().availableProcessors());
         // Our leases keep the sessions loaded between the turns.
         try (RawCeiling raw = new RawCeiling(bundle, batched);
                 InferencePipeline shared = InferencePipeline.acquire(folder, batched);
@@ -117,7 +118,7 @@ final class Bench {
     }
 
     /** A lease for a turn; null where the turn is left out. */
-    private InferencePipeline acquireFor(BenchMode mode, Path folder, PipelineOptions options) {
+    private InferencePipeline acquireFor(BenchMode mode, Path folder, Options options) {
         return modes.contains(mode) ? InferencePipeline.acquire(folder, options) : null;
     }
 }

@@ -1,5 +1,6 @@
 package io.streamformer.local.bench;
 
+import io.streamformer.bundle.DecodingOptions;
 import io.streamformer.local.Arguments;
 import io.streamformer.local.DemoBundles;
 import io.streamformer.local.DemoTask;
@@ -7,7 +8,8 @@ import io.streamformer.local.LineSource;
 import io.streamformer.local.Lines;
 import io.streamformer.local.Screen;
 import io.streamformer.local.UserFiles;
-import io.streamformer.pipeline.PipelineOptions;
+import io.streamformer.options.Options;
+import io.streamformer.pipeline.ModelOptions;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.PrintStream;
@@ -100,18 +102,13 @@ final class BenchArguments {
         Arguments.check(maxRows == null || maxRows >= 1, "--max-rows is at least 1", maxRows);
         Arguments.check(
                 maxTokens == null || maxTokens >= 1, "--max-tokens is at least 1", maxTokens);
-        PipelineOptions.Builder builder =
-                PipelineOptions.builder()
-                        .device(Arguments.device(device))
-                        .variant(variant)
-                        .numBeams(beams);
-        if (maxRows != null) {
-            builder.maxBatchRows(maxRows);
-        }
-        if (maxTokens != null) {
-            builder.maxBatchTokens(maxTokens);
-        }
-        PipelineOptions options = builder.build();
+        Options options =
+                Options.DEFAULTS
+                        .with(ModelOptions.DEVICE, Arguments.device(device))
+                        .with(ModelOptions.VARIANT, variant)
+                        .with(ModelOptions.MAX_ROWS, maxRows)
+                        .with(ModelOptions.MAX_TOKENS, maxTokens)
+                        .with(DecodingOptions.NUM_BEAMS, beams);
         List<String> lines = texts == null ? collection : readTexts();
         if (json != null) {
             UserFiles.checkWritable("--json", json);

@@ -1,9 +1,11 @@
 package io.streamformer.local.bench;
 
+import io.streamformer.bundle.DecodingOptions;
 import io.streamformer.flink.JobOptions;
 import io.streamformer.flink.Order;
 import io.streamformer.local.DemoTask;
-import io.streamformer.pipeline.PipelineOptions;
+import io.streamformer.options.Options;
+import io.streamformer.pipeline.ModelOptions;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -28,7 +30,7 @@ record BenchJob(
         boolean ends,
         DemoTask task,
         Map<String, Path> bundles,
-        PipelineOptions options,
+        Options options,
         int capacity,
         Order order,
         int parallelism,
@@ -50,7 +52,7 @@ record BenchJob(
             DemoTask task,
             String name,
             Path folder,
-            PipelineOptions options,
+            Options options,
             int parallelism) {
         return new BenchJob(
                 events,
@@ -64,7 +66,7 @@ record BenchJob(
                 DeliveryGuarantee.EXACTLY_ONCE);
     }
 
-    BenchJob with(PipelineOptions other, int otherCapacity) {
+    BenchJob with(Options other, int otherCapacity) {
         return new BenchJob(
                 events, ends, task, bundles, other, otherCapacity, order, parallelism, delivery);
     }
@@ -116,22 +118,24 @@ record BenchJob(
                         .set(JobOptions.INPUT_GROUP_ID, "bench-" + run)
                         .set(JobOptions.INPUT_BOUNDED, ends)
                         .set(JobOptions.DEAD_LETTER_TOPIC, deadLetters(run))
-                        .set(JobOptions.DEVICE, options.device().toString())
-                        .set(JobOptions.BATCH_MAX_ROWS, options.maxBatchRows())
-                        .set(JobOptions.BATCH_MAX_TOKENS, options.maxBatchTokens())
-                        .set(JobOptions.RUN_THREADS, options.runThreads())
-                        .set(JobOptions.INTRA_OP_THREADS, options.intraOpThreads())
+                        .set(ModelOptions.DEVICE, options.get(ModelOptions.DEVICE))
+                        .set(ModelOptions.MAX_ROWS, options.get(ModelOptions.MAX_ROWS))
+                        .set(ModelOptions.MAX_TOKENS, options.get(ModelOptions.MAX_TOKENS))
+                        .set(ModelOptions.RUN_THREADS, options.get(ModelOptions.RUN_THREADS))
+                        .set(
+                                ModelOptions.INTRA_OP_THREADS,
+                                options.get(ModelOptions.INTRA_OP_THREADS))
                         .set(JobOptions.ASYNC_CAPACITY, capacity)
                         .set(JobOptions.ASYNC_ORDER, order)
                         .set(JobOptions.PARALLELISM, parallelism)
                         .set(JobOptions.DELIVERY_GUARANTEE, delivery)
                         .set(JobOptions.CHECKPOINT_INTERVAL, CHECKPOINT_INTERVAL)
                         .set(JobOptions.JOB_NAME, "streamformer bench");
-        if (options.variant() != null) {
-            builder.set(JobOptions.VARIANT, options.variant());
+        if (options.get(ModelOptions.VARIANT) != null) {
+            builder.set(ModelOptions.VARIANT, options.get(ModelOptions.VARIANT));
         }
-        if (options.numBeams() != null) {
-            builder.set(JobOptions.NUM_BEAMS, options.numBeams());
+        if (options.get(DecodingOptions.NUM_BEAMS) != null) {
+            builder.set(DecodingOptions.NUM_BEAMS, options.get(DecodingOptions.NUM_BEAMS));
         }
         resultsTopics(run)
                 .forEach((name, topic) -> builder.set("model." + name + ".results-topic", topic));

@@ -10,8 +10,8 @@ import io.streamformer.local.LocalSteps;
 import io.streamformer.local.Machine;
 import io.streamformer.local.Screen;
 import io.streamformer.local.Topics;
+import io.streamformer.options.Options;
 import io.streamformer.pipeline.InferencePipeline;
-import io.streamformer.pipeline.PipelineOptions;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.util.Iterator;
@@ -25,7 +25,7 @@ final class BenchStage implements AutoCloseable {
     private static final JsonMapper JSON = new JsonMapper();
 
     private final List<String> texts;
-    private final PipelineOptions options;
+    private final Options options;
     private final Screen screen;
     private final PrintStream json;
     private final EmbeddedKafka broker;
@@ -37,8 +37,7 @@ final class BenchStage implements AutoCloseable {
      * @param options how every bundle is run
      * @param slots most subtasks of an operator
      */
-    BenchStage(
-            List<String> texts, PipelineOptions options, int slots, Screen screen, PrintStream json)
+    BenchStage(List<String> texts, Options options, int slots, Screen screen, PrintStream json)
             throws Exception {
         this.texts = texts;
         this.options = options;
@@ -72,7 +71,7 @@ final class BenchStage implements AutoCloseable {
     }
 
     /** How every bundle is run: as a job runs it that sets little. */
-    PipelineOptions options() {
+    Options options() {
         return options;
     }
 

@@ -1,6 +1,7 @@
 package io.streamformer.local.bench;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.streamformer.pipeline.ModelOptions;
 import java.util.Locale;
 
 /** The loads of one bundle: a line per load, the ratio at the end, and all of it as JSON lines. */
@@ -49,7 +50,7 @@ final class LoadReport {
                 point.p99(),
                 point.max(),
                 100 * point.work().paddingShare(),
-                100 * point.work().rowsPerBatch() / stage.options().maxBatchRows(),
+                100 * point.work().rowsPerBatch() / stage.options().get(ModelOptions.MAX_ROWS),
                 point.exactlyOnce() ? "  exactly once" : "");
         ObjectNode node = BenchStage.node("load").put("bundle", bundle).put("seconds", seconds);
         point.write(node);

@@ -4,11 +4,12 @@ import io.streamformer.bundle.Bundle;
 import io.streamformer.bundle.Manifest;
 import io.streamformer.inference.GenerationOptions;
 import io.streamformer.inference.ModelInput;
-import io.streamformer.inference.ModelOptions;
 import io.streamformer.inference.ModelOutput;
 import io.streamformer.inference.ModelRunner;
 import io.streamformer.inference.OrtModel;
-import io.streamformer.pipeline.PipelineOptions;
+import io.streamformer.inference.SessionSetup;
+import io.streamformer.options.Options;
+import io.streamformer.pipeline.ModelOptions;
 import io.streamformer.tokenize.Tokenizer;
 import java.util.ArrayList;
 import java.util.List;
@@ -27,32 +28,32 @@ final class RawCeiling implements AutoCloseable {
     private static final int TRIAL_TEXTS = 512;
     private static final int MOST_TEXTS = 1_000_000;
 
-    private final PipelineOptions options;
+    private final Options options;
     private final Tokenizer tokenizer;
     private final OrtModel model;
     private final GenerationOptions generation;
     private final List<Integer> endIds;
     private final int threads;
 
-    RawCeiling(Bundle bundle, PipelineOptions options) {
+    RawCeiling(Bundle bundle, Options options) {
         this.options = options;
         Manifest manifest = bundle.manifest();
         generation =
                 manifest.task().generates()
-                        ? options.generation(GenerationOptions.of(manifest.decoding()))
+                        ? GenerationOptions.of(options, manifest.decoding())
                         : null;
         endIds = generation == null ? List.of() : manifest.decoding().eosTokenId();
         tokenizer = Tokenizer.load(bundle);
         model =
                 OrtModel.load(
                         bundle,
-                        new ModelOptions(
-                                options.variant(),
-                                options.device().each().get(0),
-                                options.intraOpThreads(),
-                                options.cpuRunThreads(),
-                                options.providerOptions()));
-        threads = model.device().gpu() ? 1 : options.cpuRunThreads();
+                        new SessionSetup(
+                                options.get(ModelOptions.VARIANT),
+                                options.get(ModelOptions.DEVICE).each().get(0),
+                                options.get(ModelOptions.INTRA_OP_THREADS),
+                                ModelOptions.cpuRunThreads(options),
+                                options.get(ModelOptions.PROVIDER_OPTIONS)));
+        threads = model.device().gpu() ? 1 : ModelOptions.cpuRunThreads(options);
     }
 
     List<ModelInput> tokenize(List<String> texts) {

@@ -1,7 +1,8 @@
 package io.streamformer.local.bench;
 
 import io.streamformer.inference.ModelInput;
-import io.streamformer.pipeline.PipelineOptions;
+import io.streamformer.options.Options;
+import io.streamformer.pipeline.ModelOptions;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
@@ -10,10 +11,10 @@ import java.util.List;
 final class SortedBatches {
 
     private final List<List<ModelInput>> batches = new ArrayList<>();
-    private final PipelineOptions options;
+    private final Options options;
     private final int texts;
 
-    SortedBatches(List<ModelInput> texts, PipelineOptions options) {
+    SortedBatches(List<ModelInput> texts, Options options) {
         this.options = options;
         this.texts = texts.size();
         List<ModelInput> sorted = new ArrayList<>(texts);
@@ -51,7 +52,10 @@ final class SortedBatches {
 
     private int mostRows(ModelInput longest) {
         return Math.max(
-                1, Math.min(options.maxBatchRows(), options.maxBatchTokens() / length(longest)));
+                1,
+                Math.min(
+                        options.get(ModelOptions.MAX_ROWS),
+                        options.get(ModelOptions.MAX_TOKENS) / length(longest)));
     }
 
     private static int length(ModelInput input) {

@@ -1,5 +1,6 @@
 package io.streamformer.local.demo;
 
+import io.streamformer.bundle.DecodingOptions;
 import io.streamformer.flink.BundleRoute;
 import io.streamformer.flink.JobOptions;
 import io.streamformer.flink.StreamformerJob;
@@ -15,8 +16,9 @@ import io.streamformer.local.RunningJob;
 import io.streamformer.local.Screen;
 import io.streamformer.local.Topics;
 import io.streamformer.local.UsageException;
+import io.streamformer.options.Options;
 import io.streamformer.pipeline.InferencePipeline;
-import io.streamformer.pipeline.PipelineOptions;
+import io.streamformer.pipeline.ModelOptions;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -26,7 +28,6 @@ import java.util.Map;
 import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.ExecutionException;
-import org.apache.flink.configuration.MemorySize;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 import org.apache.kafka.common.KafkaException;
 
@@ -90,7 +91,7 @@ final class Demo {
             for (Map.Entry<DemoTask, Path> bundle : settings.bundles().folders().entrySet()) {
                 pipelines.add(load(bundle.getKey(), bundle.getValue()));
             }
-            Totals totals = new Totals(pipelines, pipelineOptions().maxBatchRows());
+            Totals totals = new Totals(pipelines, pipelineOptions().get(ModelOptions.MAX_ROWS));
             boolean own = settings.bootstrapServers() == null;
             try (EmbeddedKafka broker = own ? LocalSteps.startBroker(screen) : null;
                     LocalCluster cluster =
@@ -134,11 +135,10 @@ final class Demo {
         return loaded;
     }
 
-    private PipelineOptions pipelineOptions() {
-        return PipelineOptions.builder()
-                .device(settings.device())
-                .numBeams(settings.beams())
-                .build();
+    private Options pipelineOptions() {
+        return Options.DEFAULTS
+                .with(ModelOptions.DEVICE, settings.device())
+                .with(DecodingOptions.NUM_BEAMS, settings.beams());
     }
 
     private void answer(
@@ -191,18 +191,17 @@ final class Demo {
                         .set(JobOptions.INPUT_TOPIC, topics.events())
                         .set(JobOptions.INPUT_GROUP_ID, group)
                         .set(JobOptions.DEAD_LETTER_TOPIC, topics.deadLetters())
-                        .set(JobOptions.DEVICE, settings.device().toString())
+                        .set(ModelOptions.DEVICE, settings.device())
                         .set(JobOptions.PARALLELISM, settings.parallelism())
                         .set(JobOptions.CHECKPOINT_INTERVAL, settings.checkpointInterval())
                         // What Ctrl-C leaves open must not hold up other readers for long.
                         .set(JobOptions.TRANSACTION_TIMEOUT, Duration.ofMinutes(1))
                         .set(JobOptions.JOB_NAME, "streamformer demo");
         if (settings.beams() != null) {
-            options.set(JobOptions.NUM_BEAMS, settings.beams());
+            options.set(DecodingOptions.NUM_BEAMS, settings.beams());
         }
         if (ownBroker) {
-            options.set(
-                    JobOptions.MAX_RECORD_BYTES, new MemorySize(EmbeddedKafka.MAX_RECORD_BYTES));
+            options.set(JobOptions.MAX_RECORD_BYTES, (long) EmbeddedKafka.MAX_RECORD_BYTES);
         }
         for (BundleRoute route : StreamformerJob.routes(options.build())) {
             options.set(

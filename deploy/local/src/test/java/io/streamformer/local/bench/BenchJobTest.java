@@ -2,10 +2,12 @@ package io.streamformer.local.bench;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.streamformer.bundle.DecodingOptions;
 import io.streamformer.flink.JobOptions;
 import io.streamformer.inference.Device;
 import io.streamformer.local.DemoTask;
-import io.streamformer.pipeline.PipelineOptions;
+import io.streamformer.options.Options;
+import io.streamformer.pipeline.ModelOptions;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
 
@@ -13,24 +15,23 @@ class BenchJobTest {
 
     @Test
     void runsTheBundleAsTheRawCeilingDoes() {
-        PipelineOptions options =
-                PipelineOptions.builder()
-                        .variant("fp16")
-                        .device(Device.parse("cuda:1"))
-                        .maxBatchRows(512)
-                        .maxBatchTokens(65_536)
-                        .numBeams(4)
-                        .build();
+        Options options =
+                Options.DEFAULTS
+                        .with(ModelOptions.VARIANT, "fp16")
+                        .with(ModelOptions.DEVICE, Device.parse("cuda:1"))
+                        .with(ModelOptions.MAX_ROWS, 512)
+                        .with(ModelOptions.MAX_TOKENS, 65_536)
+                        .with(DecodingOptions.NUM_BEAMS, 4);
         BenchJob job =
                 BenchJob.closedLoop(
                         "events", DemoTask.SENTIMENT, "sentiment", Path.of("bundle"), options, 2);
 
         JobOptions given = job.jobOptions("localhost:9092", "run");
 
-        assertThat(given.get(JobOptions.VARIANT)).isEqualTo("fp16");
-        assertThat(given.get(JobOptions.DEVICE)).isEqualTo("cuda:1");
-        assertThat(given.get(JobOptions.BATCH_MAX_ROWS)).isEqualTo(512);
-        assertThat(given.get(JobOptions.BATCH_MAX_TOKENS)).isEqualTo(65_536);
-        assertThat(given.get(JobOptions.NUM_BEAMS)).isEqualTo(4);
+        assertThat(given.get(ModelOptions.VARIANT)).isEqualTo("fp16");
+        assertThat(given.get(ModelOptions.DEVICE)).isEqualTo(Device.cuda(1));
+        assertThat(given.get(ModelOptions.MAX_ROWS)).isEqualTo(512);
+        assertThat(given.get(ModelOptions.MAX_TOKENS)).isEqualTo(65_536);
+        assertThat(given.get(DecodingOptions.NUM_BEAMS)).isEqualTo(4);
     }
 }

@@ -3,7 +3,8 @@ package io.streamformer.local.bench;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.streamformer.inference.ModelInput;
-import io.streamformer.pipeline.PipelineOptions;
+import io.streamformer.options.Options;
+import io.streamformer.pipeline.ModelOptions;
 import io.streamformer.tokenize.TokenizedText;
 import java.util.List;
 import java.util.stream.IntStream;
@@ -11,8 +12,8 @@ import org.junit.jupiter.api.Test;
 
 class SortedBatchesTest {
 
-    private final PipelineOptions options =
-            PipelineOptions.builder().maxBatchRows(3).maxBatchTokens(20).build();
+    private final Options options =
+            Options.DEFAULTS.with(ModelOptions.MAX_ROWS, 3).with(ModelOptions.MAX_TOKENS, 20);
 
     @Test
     void takesTheLongestFirstAndKeepsToBothLimits() {

@@ -11,7 +11,7 @@ import java.util.Map;
  * @param runThreads threads that run the model where the CPU does, each with a runner of its own
  * @param providerOptions options of ONNX Runtime's execution provider, by its own names
  */
-public record ModelOptions(
+public record SessionSetup(
         String variant,
         Device device,
         int intraOpThreads,
