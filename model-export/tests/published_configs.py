@@ -191,7 +191,7 @@ IDENTITY = "torch.nn.modules.linear.Identity"
 PUBLISHED: dict[str, dict[str, Any]] = {
     "bge-small": SMALL_BERT
     | {
-        "_name_or_path": "/root/.cache/torch/sentence_transformers/BAAI_bge-small-en/",
+        "_name_or_path": "BAAI_bge-small-en/",
         "architectures": ["BertModel"],
         "classifier_dropout": None,
         "id2label": {"0": "LABEL_0"},
