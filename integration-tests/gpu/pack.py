@@ -302,7 +302,7 @@ def bundles(folder: Path, options: argparse.Namespace) -> None:
         run(sys.executable, "-m", "streamformer_export", "export", weights, bundle,
             "--language", "en", "--variant", "fp32", "--variant", "fp16", *more)  # fmt: skip
         splice(bundle)
-    stored = HOME / "operator/src/test/resources/bundles"
+    stored = HOME / "operator/core/src/test/resources/bundles"
     for name in ("tiny-student", "tiny-options"):
         shutil.copytree(stored / name, folder / "bundles" / name)
     package = EXPORT / "src/streamformer_export"

@@ -10,7 +10,7 @@ folders. tiny-student is a Marian student, which the fp32 graph answers for. The
 tests/models (but tiny-student) and in the operator's test resources:
 
     cp -r OUT/tiny-* tests/models/
-    cp -r OUT/bundles/* ../operator/src/test/resources/bundles/
+    cp -r OUT/bundles/* ../operator/core/src/test/resources/bundles/
 """
 
 from __future__ import annotations

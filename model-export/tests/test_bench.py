@@ -20,7 +20,7 @@ from streamformer_export.opponents import Engine, Rows, Search
 from streamformer_export.profile import costs
 
 MODELS = Path(__file__).with_name("models")
-BUNDLES = Path(__file__).parents[2] / "operator/src/test/resources/bundles"
+BUNDLES = Path(__file__).parents[2] / "operator/core/src/test/resources/bundles"
 SETTINGS = bench.Settings(batches=(1, 3), beams=(1,), rounds=2, threads=1)
 
 

@@ -25,7 +25,7 @@ from streamformer_export.verify import verify
 
 MODELS = Path(__file__).parent / "models"
 REPOSITORY = Path(__file__).parents[2]
-RESOURCES = REPOSITORY / "operator/src/test/resources/io/streamformer"
+RESOURCES = REPOSITORY / "operator/core/src/test/resources/io/streamformer"
 SIDES = ("left", "right")
 
 

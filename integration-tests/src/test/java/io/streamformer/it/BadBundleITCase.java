@@ -5,10 +5,10 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.streamformer.bundle.BundleException;
+import io.streamformer.engine.InferencePipeline;
+import io.streamformer.engine.ModelOptions;
 import io.streamformer.inference.Device;
 import io.streamformer.options.Options;
-import io.streamformer.pipeline.InferencePipeline;
-import io.streamformer.pipeline.ModelOptions;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

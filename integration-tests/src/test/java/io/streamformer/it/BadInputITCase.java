@@ -3,9 +3,9 @@ package io.streamformer.it;
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.streamformer.flink.RecordCodec;
 import io.streamformer.schemas.Classification;
 import io.streamformer.schemas.DeadLetter;
+import io.streamformer.schemas.RecordCodec;
 import io.streamformer.schemas.TextEvent;
 import io.streamformer.schemas.Translation;
 import java.nio.ByteBuffer;

@@ -2,10 +2,10 @@ package io.streamformer.it;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.streamformer.flink.JobOptions;
 import io.streamformer.flink.Order;
-import io.streamformer.flink.RecordCodec;
+import io.streamformer.flink.StepOptions;
 import io.streamformer.schemas.Classification;
+import io.streamformer.schemas.RecordCodec;
 import io.streamformer.schemas.TextEvent;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -34,7 +34,7 @@ class KeyOrderITCase {
                 TestJob.start(
                         stack,
                         List.of(TestBundles.TINY_SENTIMENT),
-                        options -> options.set(JobOptions.ASYNC_ORDER, Order.KEY))) {
+                        options -> options.set(StepOptions.ASYNC_ORDER, Order.KEY))) {
             send(job, 0, EVENTS / 2);
             job.await(EVENTS / 8);
             stack.replaceTaskManager();

@@ -2,7 +2,7 @@ package io.streamformer.it;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.streamformer.flink.JobOptions;
+import io.streamformer.job.JobOptions;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.Future;

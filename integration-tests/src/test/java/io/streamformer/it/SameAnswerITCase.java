@@ -3,10 +3,10 @@ package io.streamformer.it;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import io.streamformer.engine.InferencePipeline;
+import io.streamformer.engine.ModelOptions;
 import io.streamformer.inference.Device;
 import io.streamformer.options.Options;
-import io.streamformer.pipeline.InferencePipeline;
-import io.streamformer.pipeline.ModelOptions;
 import io.streamformer.schemas.Classification;
 import io.streamformer.schemas.Translation;
 import java.nio.file.Path;

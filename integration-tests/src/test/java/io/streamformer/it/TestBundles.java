@@ -26,7 +26,7 @@ final class TestBundles {
     private TestBundles() {}
 
     static Path tiny(String name) {
-        return HOME.resolve("operator/src/test/resources/bundles").resolve(name);
+        return HOME.resolve("operator/core/src/test/resources/bundles").resolve(name);
     }
 
     /** The tiny bundles, and the built-in ones of a checkout that has them. */

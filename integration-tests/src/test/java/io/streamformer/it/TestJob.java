@@ -3,16 +3,17 @@ package io.streamformer.it;
 import static java.nio.charset.StandardCharsets.UTF_8;
 
 import io.streamformer.bundle.Bundle;
-import io.streamformer.flink.JobOptions;
-import io.streamformer.flink.RecordCodec;
-import io.streamformer.flink.StreamformerJob;
+import io.streamformer.engine.ModelOptions;
 import io.streamformer.inference.Device;
+import io.streamformer.job.JobOptions;
+import io.streamformer.job.StreamformerJob;
+import io.streamformer.job.kafka.KafkaOptions;
 import io.streamformer.local.DemoTask;
 import io.streamformer.local.EmbeddedKafka;
 import io.streamformer.local.RunningJob;
 import io.streamformer.local.Topics;
-import io.streamformer.pipeline.ModelOptions;
 import io.streamformer.schemas.DeadLetter;
+import io.streamformer.schemas.RecordCodec;
 import io.streamformer.schemas.TextEvent;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -84,13 +85,13 @@ final class TestJob implements AutoCloseable {
         topics.create(stack.bootstrapServers(), 2, Map.of());
         JobOptions.Builder options =
                 JobOptions.builder()
-                        .set(JobOptions.BOOTSTRAP_SERVERS, stack.bootstrapServers())
+                        .set(KafkaOptions.BOOTSTRAP_SERVERS, stack.bootstrapServers())
                         .set(JobOptions.BUNDLES, bundles.stream().map(Path::toString).toList())
-                        .set(JobOptions.INPUT_TOPIC, topics.events())
-                        .set(JobOptions.INPUT_GROUP_ID, prefix)
-                        .set(JobOptions.DEAD_LETTER_TOPIC, topics.deadLetters())
+                        .set(KafkaOptions.INPUT_TOPIC, topics.events())
+                        .set(KafkaOptions.INPUT_GROUP_ID, prefix)
+                        .set(KafkaOptions.DEAD_LETTER_TOPIC, topics.deadLetters())
                         .set(ModelOptions.DEVICE, Device.CPU)
-                        .set(JobOptions.MAX_RECORD_BYTES, EmbeddedKafka.MAX_RECORD_BYTES / 2L)
+                        .set(KafkaOptions.MAX_RECORD_BYTES, EmbeddedKafka.MAX_RECORD_BYTES / 2L)
                         .set(JobOptions.CHECKPOINT_INTERVAL, Duration.ofMillis(200));
         for (Path bundle : bundles) {
             options.set(

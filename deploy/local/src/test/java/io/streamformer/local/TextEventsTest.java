@@ -4,7 +4,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.streamformer.flink.RecordCodec;
+import io.streamformer.schemas.RecordCodec;
 import io.streamformer.schemas.TextEvent;
 import java.io.IOException;
 import java.time.Instant;

@@ -1,14 +1,14 @@
 package io.streamformer.local.bench;
 
 import io.streamformer.bundle.Bundle;
+import io.streamformer.engine.InferencePipeline;
+import io.streamformer.engine.ModelOptions;
 import io.streamformer.flink.Order;
 import io.streamformer.inference.ModelInput;
 import io.streamformer.local.DemoBundles;
 import io.streamformer.local.DemoTask;
 import io.streamformer.local.Screen;
 import io.streamformer.options.Options;
-import io.streamformer.pipeline.InferencePipeline;
-import io.streamformer.pipeline.ModelOptions;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;

@@ -1,6 +1,7 @@
 package io.streamformer.local.bench;
 
 import io.streamformer.bundle.DecodingOptions;
+import io.streamformer.engine.ModelOptions;
 import io.streamformer.local.Arguments;
 import io.streamformer.local.DemoBundles;
 import io.streamformer.local.DemoTask;
@@ -9,7 +10,6 @@ import io.streamformer.local.Lines;
 import io.streamformer.local.Screen;
 import io.streamformer.local.UserFiles;
 import io.streamformer.options.Options;
-import io.streamformer.pipeline.ModelOptions;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.PrintStream;

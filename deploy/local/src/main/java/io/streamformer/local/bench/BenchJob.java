@@ -1,11 +1,13 @@
 package io.streamformer.local.bench;
 
 import io.streamformer.bundle.DecodingOptions;
-import io.streamformer.flink.JobOptions;
+import io.streamformer.engine.ModelOptions;
 import io.streamformer.flink.Order;
+import io.streamformer.flink.StepOptions;
+import io.streamformer.job.JobOptions;
+import io.streamformer.job.kafka.KafkaOptions;
 import io.streamformer.local.DemoTask;
 import io.streamformer.options.Options;
-import io.streamformer.pipeline.ModelOptions;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -60,8 +62,8 @@ record BenchJob(
                 task,
                 Map.of(name, folder),
                 options,
-                JobOptions.ASYNC_CAPACITY.defaultValue(),
-                JobOptions.ASYNC_ORDER.defaultValue(),
+                StepOptions.ASYNC_CAPACITY.defaultValue(),
+                StepOptions.ASYNC_ORDER.defaultValue(),
                 parallelism,
                 DeliveryGuarantee.EXACTLY_ONCE);
     }
@@ -112,12 +114,12 @@ record BenchJob(
         bundles.values().forEach(folder -> folders.add(folder.toAbsolutePath().toString()));
         JobOptions.Builder builder =
                 JobOptions.builder()
-                        .set(JobOptions.BOOTSTRAP_SERVERS, bootstrapServers)
+                        .set(KafkaOptions.BOOTSTRAP_SERVERS, bootstrapServers)
                         .set(JobOptions.BUNDLES, folders)
-                        .set(JobOptions.INPUT_TOPIC, events)
-                        .set(JobOptions.INPUT_GROUP_ID, "bench-" + run)
-                        .set(JobOptions.INPUT_BOUNDED, ends)
-                        .set(JobOptions.DEAD_LETTER_TOPIC, deadLetters(run))
+                        .set(KafkaOptions.INPUT_TOPIC, events)
+                        .set(KafkaOptions.INPUT_GROUP_ID, "bench-" + run)
+                        .set(KafkaOptions.INPUT_BOUNDED, ends)
+                        .set(KafkaOptions.DEAD_LETTER_TOPIC, deadLetters(run))
                         .set(ModelOptions.DEVICE, options.get(ModelOptions.DEVICE))
                         .set(ModelOptions.MAX_ROWS, options.get(ModelOptions.MAX_ROWS))
                         .set(ModelOptions.MAX_TOKENS, options.get(ModelOptions.MAX_TOKENS))
@@ -125,10 +127,10 @@ record BenchJob(
                         .set(
                                 ModelOptions.INTRA_OP_THREADS,
                                 options.get(ModelOptions.INTRA_OP_THREADS))
-                        .set(JobOptions.ASYNC_CAPACITY, capacity)
-                        .set(JobOptions.ASYNC_ORDER, order)
+                        .set(StepOptions.ASYNC_CAPACITY, capacity)
+                        .set(StepOptions.ASYNC_ORDER, order)
                         .set(JobOptions.PARALLELISM, parallelism)
-                        .set(JobOptions.DELIVERY_GUARANTEE, delivery)
+                        .set(KafkaOptions.DELIVERY_GUARANTEE, delivery)
                         .set(JobOptions.CHECKPOINT_INTERVAL, CHECKPOINT_INTERVAL)
                         .set(JobOptions.JOB_NAME, "streamformer bench");
         if (options.get(ModelOptions.VARIANT) != null) {

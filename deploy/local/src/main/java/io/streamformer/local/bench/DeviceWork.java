@@ -1,8 +1,8 @@
 package io.streamformer.local.bench;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.streamformer.pipeline.InferencePipeline;
-import io.streamformer.pipeline.PipelineStats;
+import io.streamformer.engine.InferencePipeline;
+import io.streamformer.engine.PipelineStats;
 import java.util.Collection;
 
 /**

@@ -1,12 +1,12 @@
 package io.streamformer.local.bench;
 
-import io.streamformer.flink.RecordCodec;
-import io.streamformer.flink.StreamformerJob;
+import io.streamformer.engine.InferencePipeline;
+import io.streamformer.job.StreamformerJob;
 import io.streamformer.local.DemoTask;
 import io.streamformer.local.LocalCluster;
 import io.streamformer.local.RunningJob;
 import io.streamformer.local.Topics;
-import io.streamformer.pipeline.InferencePipeline;
+import io.streamformer.schemas.RecordCodec;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;

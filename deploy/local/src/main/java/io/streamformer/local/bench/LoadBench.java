@@ -1,11 +1,11 @@
 package io.streamformer.local.bench;
 
 import io.streamformer.bundle.Bundle;
+import io.streamformer.engine.InferencePipeline;
 import io.streamformer.inference.ModelInput;
 import io.streamformer.local.DemoBundles;
 import io.streamformer.local.DemoTask;
 import io.streamformer.local.UserFiles;
-import io.streamformer.pipeline.InferencePipeline;
 import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;

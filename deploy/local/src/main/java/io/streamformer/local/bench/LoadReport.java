@@ -1,7 +1,7 @@
 package io.streamformer.local.bench;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.streamformer.pipeline.ModelOptions;
+import io.streamformer.engine.ModelOptions;
 import java.util.Locale;
 
 /** The loads of one bundle: a line per load, the ratio at the end, and all of it as JSON lines. */

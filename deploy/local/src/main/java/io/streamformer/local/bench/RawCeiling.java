@@ -2,14 +2,14 @@ package io.streamformer.local.bench;
 
 import io.streamformer.bundle.Bundle;
 import io.streamformer.bundle.Manifest;
+import io.streamformer.engine.ModelOptions;
 import io.streamformer.inference.GenerationOptions;
 import io.streamformer.inference.ModelInput;
 import io.streamformer.inference.ModelOutput;
-import io.streamformer.inference.ModelRunner;
-import io.streamformer.inference.OrtModel;
 import io.streamformer.inference.SessionSetup;
+import io.streamformer.inference.ort.ModelRunner;
+import io.streamformer.inference.ort.OrtModel;
 import io.streamformer.options.Options;
-import io.streamformer.pipeline.ModelOptions;
 import io.streamformer.tokenize.Tokenizer;
 import java.util.ArrayList;
 import java.util.List;

@@ -1,10 +1,10 @@
 package io.streamformer.local.bench;
 
 import io.streamformer.bundle.Bundle;
-import io.streamformer.flink.JobOptions;
+import io.streamformer.engine.InferencePipeline;
+import io.streamformer.flink.StepOptions;
 import io.streamformer.local.DemoBundles;
 import io.streamformer.local.DemoTask;
-import io.streamformer.pipeline.InferencePipeline;
 import java.nio.file.Path;
 import java.util.Collections;
 import java.util.LinkedHashMap;
@@ -114,8 +114,8 @@ final class ScaleBench {
                         task,
                         folders,
                         stage.options(),
-                        JobOptions.ASYNC_CAPACITY.defaultValue(),
-                        JobOptions.ASYNC_ORDER.defaultValue(),
+                        StepOptions.ASYNC_CAPACITY.defaultValue(),
+                        StepOptions.ASYNC_ORDER.defaultValue(),
                         cell.parallelism(),
                         DeliveryGuarantee.EXACTLY_ONCE);
         List<InferencePipeline> used = folders.keySet().stream().map(pipelines::get).toList();

@@ -1,10 +1,10 @@
 package io.streamformer.local.bench;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.streamformer.engine.InferencePipeline;
 import io.streamformer.local.DemoBundles;
 import io.streamformer.local.DemoTask;
 import io.streamformer.local.Screen;
-import io.streamformer.pipeline.InferencePipeline;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;

@@ -1,8 +1,8 @@
 package io.streamformer.local.bench;
 
+import io.streamformer.engine.ModelOptions;
 import io.streamformer.inference.ModelInput;
 import io.streamformer.options.Options;
-import io.streamformer.pipeline.ModelOptions;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;

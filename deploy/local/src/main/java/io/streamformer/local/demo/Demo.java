@@ -1,10 +1,13 @@
 package io.streamformer.local.demo;
 
 import io.streamformer.bundle.DecodingOptions;
-import io.streamformer.flink.BundleRoute;
-import io.streamformer.flink.JobOptions;
-import io.streamformer.flink.StreamformerJob;
+import io.streamformer.engine.InferencePipeline;
+import io.streamformer.engine.ModelOptions;
 import io.streamformer.inference.Device;
+import io.streamformer.job.BundleRoute;
+import io.streamformer.job.JobOptions;
+import io.streamformer.job.StreamformerJob;
+import io.streamformer.job.kafka.KafkaOptions;
 import io.streamformer.local.Causes;
 import io.streamformer.local.DemoBundles;
 import io.streamformer.local.DemoTask;
@@ -17,8 +20,6 @@ import io.streamformer.local.Screen;
 import io.streamformer.local.Topics;
 import io.streamformer.local.UsageException;
 import io.streamformer.options.Options;
-import io.streamformer.pipeline.InferencePipeline;
-import io.streamformer.pipeline.ModelOptions;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -186,22 +187,22 @@ final class Demo {
         Topics topics = settings.topics();
         JobOptions.Builder options =
                 JobOptions.builder()
-                        .set(JobOptions.BOOTSTRAP_SERVERS, bootstrapServers)
+                        .set(KafkaOptions.BOOTSTRAP_SERVERS, bootstrapServers)
                         .set(JobOptions.BUNDLES, settings.bundles().paths())
-                        .set(JobOptions.INPUT_TOPIC, topics.events())
-                        .set(JobOptions.INPUT_GROUP_ID, group)
-                        .set(JobOptions.DEAD_LETTER_TOPIC, topics.deadLetters())
+                        .set(KafkaOptions.INPUT_TOPIC, topics.events())
+                        .set(KafkaOptions.INPUT_GROUP_ID, group)
+                        .set(KafkaOptions.DEAD_LETTER_TOPIC, topics.deadLetters())
                         .set(ModelOptions.DEVICE, settings.device())
                         .set(JobOptions.PARALLELISM, settings.parallelism())
                         .set(JobOptions.CHECKPOINT_INTERVAL, settings.checkpointInterval())
                         // What Ctrl-C leaves open must not hold up other readers for long.
-                        .set(JobOptions.TRANSACTION_TIMEOUT, Duration.ofMinutes(1))
+                        .set(KafkaOptions.TRANSACTION_TIMEOUT, Duration.ofMinutes(1))
                         .set(JobOptions.JOB_NAME, "streamformer demo");
         if (settings.beams() != null) {
             options.set(DecodingOptions.NUM_BEAMS, settings.beams());
         }
         if (ownBroker) {
-            options.set(JobOptions.MAX_RECORD_BYTES, (long) EmbeddedKafka.MAX_RECORD_BYTES);
+            options.set(KafkaOptions.MAX_RECORD_BYTES, (long) EmbeddedKafka.MAX_RECORD_BYTES);
         }
         for (BundleRoute route : StreamformerJob.routes(options.build())) {
             options.set(

@@ -1,9 +1,9 @@
 package io.streamformer.local.demo;
 
-import io.streamformer.flink.RecordCodec;
 import io.streamformer.local.DemoTask;
 import io.streamformer.local.Topics;
 import io.streamformer.schemas.DeadLetter;
+import io.streamformer.schemas.RecordCodec;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;

@@ -1,7 +1,7 @@
 package io.streamformer.local.demo;
 
-import io.streamformer.pipeline.InferencePipeline;
-import io.streamformer.pipeline.PipelineStats;
+import io.streamformer.engine.InferencePipeline;
+import io.streamformer.engine.PipelineStats;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;

@@ -3,11 +3,11 @@ package io.streamformer.local.bench;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.streamformer.bundle.DecodingOptions;
-import io.streamformer.flink.JobOptions;
+import io.streamformer.engine.ModelOptions;
 import io.streamformer.inference.Device;
+import io.streamformer.job.JobOptions;
 import io.streamformer.local.DemoTask;
 import io.streamformer.options.Options;
-import io.streamformer.pipeline.ModelOptions;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
 

@@ -9,7 +9,7 @@ import org.junit.jupiter.api.Test;
 class BundleCopiesTest {
 
     private static final Path BUNDLE =
-            Path.of("../../operator/src/test/resources/bundles/tiny-sentiment");
+            Path.of("../../operator/core/src/test/resources/bundles/tiny-sentiment");
 
     @Test
     void areTheSameBundleUnderOtherNames() throws Exception {

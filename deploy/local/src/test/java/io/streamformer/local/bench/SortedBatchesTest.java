@@ -2,9 +2,9 @@ package io.streamformer.local.bench;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.streamformer.engine.ModelOptions;
 import io.streamformer.inference.ModelInput;
 import io.streamformer.options.Options;
-import io.streamformer.pipeline.ModelOptions;
 import io.streamformer.tokenize.TokenizedText;
 import java.util.List;
 import java.util.stream.IntStream;

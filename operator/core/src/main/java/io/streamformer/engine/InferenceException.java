@@ -1,0 +1,26 @@
+package io.streamformer.engine;
+
+/** One text could not be answered; its neighbours are not concerned. */
+public final class InferenceException extends RuntimeException {
+
+    /** Where on its way the text failed. */
+    public enum Stage {
+        VALIDATE,
+        TOKENIZE,
+        INFERENCE,
+        DECODE,
+        TIMEOUT
+    }
+
+    private final Stage stage;
+
+    /** Says which rule was broken and the value seen. */
+    public InferenceException(Stage stage, String message, Throwable cause) {
+        super(message, cause);
+        this.stage = stage;
+    }
+
+    public Stage stage() {
+        return stage;
+    }
+}

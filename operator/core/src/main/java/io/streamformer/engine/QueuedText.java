@@ -1,0 +1,59 @@
+package io.streamformer.engine;
+
+import io.streamformer.batch.BatchRow;
+import io.streamformer.batch.Priority;
+import io.streamformer.inference.ModelInput;
+import io.streamformer.task.Prediction;
+import java.util.concurrent.CompletableFuture;
+
+/** A tokenized text on its way to its prediction; the future that its sender holds. */
+final class QueuedText extends CompletableFuture<Prediction> implements BatchRow {
+
+    private final ModelInput input;
+    private final long arrivalNanos;
+    private final Priority priority;
+    private final int cost;
+    private int failedAlone;
+
+    /**
+     * A queued text.
+     *
+     * @param cost tokens that it is expected to cost: its own, and those of its answer
+     */
+    QueuedText(ModelInput input, int cost, long arrivalNanos, Priority priority) {
+        this.input = input;
+        this.cost = cost;
+        this.arrivalNanos = arrivalNanos;
+        this.priority = priority;
+    }
+
+    ModelInput input() {
+        return input;
+    }
+
+    @Override
+    public int length() {
+        return cost;
+    }
+
+    @Override
+    public int failedAlone() {
+        // One run thread at a time has the row, and the batcher's lock lies between two of them.
+        return ++failedAlone;
+    }
+
+    @Override
+    public long arrivalNanos() {
+        return arrivalNanos;
+    }
+
+    @Override
+    public Priority priority() {
+        return priority;
+    }
+
+    @Override
+    public boolean abandoned() {
+        return isDone();
+    }
+}

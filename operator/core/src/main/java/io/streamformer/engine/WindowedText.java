@@ -1,0 +1,36 @@
+package io.streamformer.engine;
+
+import io.streamformer.task.Prediction;
+import io.streamformer.task.PredictionDecoder;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+
+/**
+ * A text that is read in several windows; the future that its sender holds. It completes with the
+ * last window, or with the first that fails; then its other windows leave the queue.
+ */
+final class WindowedText extends CompletableFuture<Prediction> {
+
+    WindowedText(List<QueuedText> windows, PredictionDecoder decoder) {
+        for (QueuedText window : windows) {
+            var unused = window.whenComplete((prediction, failure) -> failWith(failure));
+        }
+        var unusedAnswer =
+                CompletableFuture.allOf(windows.toArray(new CompletableFuture<?>[0]))
+                        .thenRun(() -> answer(windows, decoder));
+        var unusedEnd =
+                whenComplete((prediction, failure) -> windows.forEach(w -> w.cancel(false)));
+    }
+
+    private void failWith(Throwable failure) {
+        if (failure != null) {
+            completeExceptionally(
+                    failure instanceof CompletionException ? failure.getCause() : failure);
+        }
+    }
+
+    private void answer(List<QueuedText> windows, PredictionDecoder decoder) {
+        complete(decoder.merge(windows.stream().map(CompletableFuture::join).toList()));
+    }
+}

@@ -1,0 +1,297 @@
+package io.streamformer.inference.ort;
+
+import ai.onnxruntime.OnnxTensor;
+import ai.onnxruntime.OrtEnvironment;
+import ai.onnxruntime.OrtException;
+import ai.onnxruntime.OrtSession;
+import io.streamformer.bundle.DecodingOptions;
+import io.streamformer.bundle.Task;
+import io.streamformer.inference.GenerationOptions;
+import io.streamformer.inference.ModelException;
+import io.streamformer.inference.ModelInput;
+import io.streamformer.inference.ModelOutput;
+import io.streamformer.options.Option;
+import io.streamformer.tokenize.TokenizedText;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.FloatBuffer;
+import java.nio.LongBuffer;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Set;
+
+/** Runs batches on one thread, with input buffers that are kept from run to run. */
+public final class ModelRunner {
+
+    private final OrtEnvironment environment = OrtEnvironment.getEnvironment();
+    private final OrtSession session;
+    private final OrtSession.RunOptions quiet;
+    private final int padTokenId;
+    private final Task task;
+    private final Shortlist shortlist;
+    private final boolean minimumPerRow;
+    private final Set<String> inputNames;
+    private final boolean typed;
+
+    /** Those that are inputs of the graph. */
+    private final List<Option<?>> options;
+
+    private LongBuffer ids = allocate(0);
+    private LongBuffer mask = allocate(0);
+    private LongBuffer types = allocate(0);
+    private LongBuffer limits = allocate(0);
+    private LongBuffer firstTokens = allocate(0);
+    private LongBuffer seeds = allocate(0);
+    private LongBuffer candidates = allocate(0);
+
+    ModelRunner(
+            OrtSession session,
+            OrtSession.RunOptions quiet,
+            int padTokenId,
+            Task task,
+            Shortlist shortlist,
+            boolean minimumPerRow) {
+        this.session = session;
+        this.quiet = quiet;
+        this.padTokenId = padTokenId;
+        this.task = task;
+        this.shortlist = shortlist;
+        this.minimumPerRow = minimumPerRow;
+        this.inputNames = session.getInputNames();
+        this.typed = inputNames.contains(GraphCheck.TOKEN_TYPE_IDS);
+        this.options =
+                DecodingOptions.ALL.stream()
+                        .filter(o -> o.graphInput().filter(inputNames::contains).isPresent())
+                        .toList();
+    }
+
+    /**
+     * Runs the rows as one batch, padded to the longest.
+     *
+     * @param rows at least one row
+     * @param generation how to decode; ignored by a model that does not generate
+     * @throws ModelException if ONNX Runtime failed
+     */
+    public ModelOutput run(List<ModelInput> rows, GenerationOptions generation) {
+        if (rows.isEmpty()) {
+            throw new IllegalArgumentException("a batch has at least one row: this is a bug");
+        }
+        int longest = 0;
+        for (ModelInput row : rows) {
+            longest = Math.max(longest, row.text().length());
+        }
+        lay(rows, longest);
+        Map<String, OnnxTensor> inputs = new HashMap<>();
+        try {
+            long[] shape = {rows.size(), longest};
+            inputs.put(GraphCheck.INPUT_IDS, tensor(ids, shape));
+            inputs.put(GraphCheck.ATTENTION_MASK, tensor(mask, shape));
+            if (typed) {
+                inputs.put(GraphCheck.TOKEN_TYPE_IDS, tensor(types, shape));
+            }
+            if (task.generates()) {
+                addDecoding(rows, generation, inputs);
+            }
+            try (OrtSession.Result result = session.run(inputs, quiet)) {
+                return read(result);
+            }
+        } catch (OrtException e) {
+            throw new ModelException(e.getMessage(), isOutOfMemory(e), e);
+        } finally {
+            inputs.values().forEach(OnnxTensor::close);
+        }
+    }
+
+    private void lay(List<ModelInput> rows, int longest) {
+        int size = rows.size() * longest;
+        ids = cleared(ids, size);
+        mask = cleared(mask, size);
+        types = cleared(types, typed ? size : 0);
+        for (ModelInput input : rows) {
+            TokenizedText row = input.text();
+            int padding = longest - row.length();
+            ids.put(row.ids());
+            fill(ids, padTokenId, padding);
+            fill(mask, 1, row.length());
+            fill(mask, 0, padding);
+            if (typed) {
+                if (row.typeIds() == null) {
+                    fill(types, 0, longest);
+                } else {
+                    types.put(row.typeIds());
+                    fill(types, 0, padding);
+                }
+            }
+        }
+        ids.flip();
+        mask.flip();
+        types.flip();
+    }
+
+    private void addDecoding(
+            List<ModelInput> rows, GenerationOptions generation, Map<String, OnnxTensor> inputs)
+            throws OrtException {
+        limits = cleared(limits, rows.size());
+        firstTokens = cleared(firstTokens, rows.size());
+        seeds = cleared(seeds, rows.size());
+        for (ModelInput row : rows) {
+            limits.put(row.maxNewTokens());
+            firstTokens.put(row.forcedBosTokenId());
+            seeds.put(row.seed());
+        }
+        long[] shape = {rows.size()};
+        inputs.put(GraphCheck.MAX_NEW_TOKENS, tensor(limits.flip(), shape));
+        if (minimumPerRow) {
+            List<Integer> minima =
+                    rows.stream().map(row -> generation.minimum(row.text().length())).toList();
+            inputs.put(GraphCheck.MIN_NEW_TOKENS, tensor(minima));
+        }
+        if (inputNames.contains(GraphCheck.FORCED_BOS_TOKEN_ID)) {
+            inputs.put(GraphCheck.FORCED_BOS_TOKEN_ID, tensor(firstTokens.flip(), shape));
+        }
+        if (inputNames.contains(GraphCheck.SEED)) {
+            inputs.put(GraphCheck.SEED, tensor(seeds.flip(), shape));
+        }
+        if (inputNames.contains(GraphCheck.SHORTLIST)) {
+            inputs.put(GraphCheck.SHORTLIST, shortlists(rows));
+        }
+        for (Option<?> option : options) {
+            String name = option.graphInput().orElseThrow();
+            if (!inputs.containsKey(name)) {
+                inputs.put(name, tensor(generation.get(option)));
+            }
+        }
+    }
+
+    /** The tokens that each row may generate, padded with -1. */
+    private OnnxTensor shortlists(List<ModelInput> rows) throws OrtException {
+        List<long[]> lists = new ArrayList<>(rows.size());
+        int longest = 0;
+        for (ModelInput row : rows) {
+            long[] list = shortlist.of(row.text().ids());
+            lists.add(list);
+            longest = Math.max(longest, list.length);
+        }
+        candidates = cleared(candidates, rows.size() * longest);
+        for (long[] list : lists) {
+            candidates.put(list);
+            fill(candidates, -1, longest - list.length);
+        }
+        return tensor(candidates.flip(), new long[] {rows.size(), longest});
+    }
+
+    /** An option's value: integers are int64, lists are vectors, all else scalars. */
+    private OnnxTensor tensor(Object value) throws OrtException {
+        if (value instanceof List<?> values) {
+            LongBuffer buffer = allocate(values.size());
+            values.forEach(one -> buffer.put((Integer) one));
+            return tensor(buffer.flip(), new long[] {values.size()});
+        }
+        Object scalar = value instanceof Integer integer ? (Object) integer.longValue() : value;
+        return OnnxTensor.createTensor(environment, scalar);
+    }
+
+    private OnnxTensor tensor(LongBuffer buffer, long[] shape) throws OrtException {
+        return OnnxTensor.createTensor(environment, buffer, shape);
+    }
+
+    private ModelOutput read(OrtSession.Result result) {
+        return switch (task) {
+            case TEXT_CLASSIFICATION -> {
+                OnnxTensor logits = output(result, GraphCheck.LOGITS);
+                yield new ModelOutput.Logits(floats(logits), axis(logits, 1));
+            }
+            case TOKEN_CLASSIFICATION -> {
+                OnnxTensor logits = output(result, GraphCheck.LOGITS);
+                yield new ModelOutput.TokenLogits(floats(logits), axis(logits, 1), axis(logits, 2));
+            }
+            case QUESTION_ANSWERING -> {
+                OnnxTensor starts = output(result, GraphCheck.START_LOGITS);
+                yield new ModelOutput.SpanLogits(
+                        floats(starts),
+                        floats(output(result, GraphCheck.END_LOGITS)),
+                        axis(starts, 1));
+            }
+            case FEATURE_EXTRACTION -> {
+                OnnxTensor embeddings = output(result, GraphCheck.EMBEDDINGS);
+                yield new ModelOutput.Embeddings(floats(embeddings), axis(embeddings, 1));
+            }
+            case TRANSLATION, SUMMARIZATION, TEXT2TEXT_GENERATION, TEXT_GENERATION ->
+                    sequences(result);
+        };
+    }
+
+    private static ModelOutput sequences(OrtSession.Result result) {
+        OnnxTensor sequences = output(result, GraphCheck.SEQUENCES);
+        LongBuffer buffer = sequences.getLongBuffer();
+        long[] tokens = new long[buffer.remaining()];
+        buffer.get(tokens);
+        OnnxTensor tokenScores = find(result, GraphCheck.TOKEN_SCORES);
+        OnnxTensor alignments = find(result, GraphCheck.ALIGNMENTS);
+        return new ModelOutput.Sequences(
+                tokens,
+                floats(output(result, GraphCheck.SCORES)),
+                axis(sequences, 1),
+                axis(sequences, 2),
+                tokenScores == null ? null : floats(tokenScores),
+                alignments == null ? null : floats(alignments),
+                alignments == null ? 0 : axis(alignments, 3));
+    }
+
+    private static float[] floats(OnnxTensor tensor) {
+        FloatBuffer buffer = tensor.getFloatBuffer();
+        float[] values = new float[buffer.remaining()];
+        buffer.get(values);
+        return values;
+    }
+
+    private static int axis(OnnxTensor tensor, int axis) {
+        return (int) tensor.getInfo().getShape()[axis];
+    }
+
+    private static OnnxTensor find(OrtSession.Result result, String name) {
+        return (OnnxTensor) result.get(name).orElse(null);
+    }
+
+    private static OnnxTensor output(OrtSession.Result result, String name) {
+        return (OnnxTensor)
+                result.get(name)
+                        .orElseThrow(
+                                () ->
+                                        new IllegalStateException(
+                                                "the graph was checked and has no output "
+                                                        + name
+                                                        + ": this is a bug"));
+    }
+
+    /** ONNX Runtime has no code for it: providers and allocators say it in their own words. */
+    static boolean isOutOfMemory(Throwable failure) {
+        String message = String.valueOf(failure.getMessage()).toLowerCase(Locale.ROOT);
+        return message.contains("out of memory")
+                || message.contains("out_of_memory")
+                || message.contains("failed to allocate")
+                || message.contains("bad_alloc")
+                || message.contains("alloc_failed")
+                || message.contains("available memory of");
+    }
+
+    private static LongBuffer cleared(LongBuffer buffer, int size) {
+        LongBuffer fitting = buffer.capacity() >= size ? buffer : allocate(size);
+        return fitting.clear().limit(size);
+    }
+
+    private static LongBuffer allocate(int size) {
+        return ByteBuffer.allocateDirect(size * Long.BYTES)
+                .order(ByteOrder.nativeOrder())
+                .asLongBuffer();
+    }
+
+    private static void fill(LongBuffer buffer, long value, int count) {
+        for (int i = 0; i < count; i++) {
+            buffer.put(value);
+        }
+    }
+}

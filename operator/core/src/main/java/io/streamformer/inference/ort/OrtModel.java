@@ -1,0 +1,139 @@
+package io.streamformer.inference.ort;
+
+import ai.onnxruntime.OrtException;
+import ai.onnxruntime.OrtLoggingLevel;
+import ai.onnxruntime.OrtSession;
+import io.streamformer.bundle.Bundle;
+import io.streamformer.bundle.BundleException;
+import io.streamformer.bundle.Task;
+import io.streamformer.inference.Device;
+import io.streamformer.inference.SessionSetup;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
+
+/**
+ * A loaded graph of a bundle. Each thread that runs it takes a {@link ModelRunner} of its own.
+ * Closing it during a run ends the process: whoever closes it makes sure that no run is left.
+ */
+public final class OrtModel implements AutoCloseable {
+
+    /** What the graphs of all sessions on a CPU may take together, beyond the first. */
+    private static final long COPIES_BYTES = 128L << 20;
+
+    private final List<OrtSession> sessions;
+    private final AtomicInteger runners = new AtomicInteger();
+    private final OrtSession.RunOptions quiet;
+    private final Device device;
+    private final int padTokenId;
+    private final Task task;
+    private final Shortlist shortlist;
+    private final boolean minimumPerRow;
+
+    private OrtModel(
+            List<OrtSession> sessions,
+            Device device,
+            int padTokenId,
+            Task task,
+            Shortlist shortlist,
+            boolean minimumPerRow)
+            throws OrtException {
+        this.sessions = sessions;
+        // A run that fails throws what ONNX Runtime would print: a bad text must not fill the log.
+        this.quiet = new OrtSession.RunOptions();
+        this.quiet.setLogLevel(OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL);
+        this.device = device;
+        this.padTokenId = padTokenId;
+        this.task = task;
+        this.shortlist = shortlist;
+        this.minimumPerRow = minimumPerRow;
+    }
+
+    /** Opens the variant's graph and holds it against the manifest. */
+    public static OrtModel load(Bundle bundle, SessionSetup options) {
+        String file = bundle.variant(options.variant()).file();
+        Path graph = bundle.file(file);
+        List<OrtSession> sessions = new ArrayList<>();
+        try {
+            SessionFactory.Opened opened = SessionFactory.open(graph, options);
+            sessions.add(opened.session());
+            GraphCheck.verify(bundle.manifest(), opened.session());
+            for (int i = copies(graph, opened.device(), options.runThreads()); i > 0; i--) {
+                sessions.add(SessionFactory.open(graph, options).session());
+            }
+            return new OrtModel(
+                    sessions,
+                    opened.device(),
+                    bundle.manifest().tokenizer().padTokenId(),
+                    bundle.manifest().task(),
+                    shortlistOf(bundle, opened.session()),
+                    GraphCheck.minimumPerRow(bundle.manifest()));
+        } catch (OrtException e) {
+            close(sessions);
+            throw new BundleException(
+                    file + " is a graph that this ONNX Runtime can load",
+                    String.valueOf(e.getMessage()),
+                    "build the bundle again with the 'streamformer-export' of this release",
+                    e);
+        } catch (RuntimeException e) {
+            close(sessions);
+            throw e;
+        }
+    }
+
+    /**
+     * Sessions of the same graph beside the first. A session's arena has one lock for all threads
+     * that run it, and short operators spend much of their time there: a small graph gets a session
+     * for each thread. A large one, whose operators take long, is there once.
+     */
+    private static int copies(Path graph, Device device, int runThreads) {
+        if (device.gpu()) {
+            return 0;
+        }
+        try {
+            long most = COPIES_BYTES / Math.max(1, Files.size(graph));
+            return (int) Math.min(most, runThreads - 1L);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** The bundle's shortlist; null where the graph does not ask for one. */
+    private static Shortlist shortlistOf(Bundle bundle, OrtSession session) {
+        return session.getInputNames().contains(GraphCheck.SHORTLIST)
+                ? Shortlist.read(bundle.file(bundle.manifest().decoding().shortlistFile()))
+                : null;
+    }
+
+    /** The device that does the work: one GPU, or the CPU. */
+    public Device device() {
+        return device;
+    }
+
+    /** A runner for one thread; runners take the sessions in turn. */
+    public ModelRunner newRunner() {
+        OrtSession session =
+                sessions.get(Math.floorMod(runners.getAndIncrement(), sessions.size()));
+        return new ModelRunner(session, quiet, padTokenId, task, shortlist, minimumPerRow);
+    }
+
+    @Override
+    public void close() {
+        quiet.close();
+        close(sessions);
+    }
+
+    private static void close(List<OrtSession> sessions) {
+        try {
+            for (OrtSession session : sessions) {
+                session.close();
+            }
+        } catch (OrtException e) {
+            throw new IllegalStateException("a session could not be closed: this is a bug", e);
+        }
+    }
+}

@@ -1,0 +1,267 @@
+package io.streamformer.flink;
+
+import io.streamformer.batch.Priority;
+import io.streamformer.engine.ModelOptions;
+import io.streamformer.flink.async.InferenceAsyncFunction;
+import io.streamformer.flink.async.KeyOrderedFactory;
+import io.streamformer.flink.async.Model;
+import io.streamformer.flink.async.PipelineModel;
+import io.streamformer.flink.bundle.BundleCache;
+import io.streamformer.flink.state.AvroRecordTypeInfo;
+import io.streamformer.flink.state.RecordTypeInfo;
+import io.streamformer.flink.task.TaskRecords;
+import io.streamformer.options.Option;
+import io.streamformer.options.Options;
+import io.streamformer.schemas.Answer;
+import io.streamformer.schemas.Classification;
+import io.streamformer.schemas.Embedding;
+import io.streamformer.schemas.Entities;
+import io.streamformer.schemas.GeneratedText;
+import io.streamformer.schemas.TextEvent;
+import io.streamformer.schemas.Translation;
+import java.time.Duration;
+import java.util.Objects;
+import java.util.concurrent.TimeUnit;
+import org.apache.avro.specific.SpecificRecordBase;
+import org.apache.flink.annotation.Internal;
+import org.apache.flink.core.fs.Path;
+import org.apache.flink.streaming.api.datastream.AsyncDataStream;
+import org.apache.flink.streaming.api.datastream.DataStream;
+
+/**
+ * A model as a step of a Flink job: a stream of text events in, a stream of results and one of dead
+ * letters out.
+ *
+ * <pre>{@code
+ * Inference<Classification> sentiment =
+ *         Streamformer.classify("s3://models/sentiment-en").order(Order.NONE).apply(events);
+ * sentiment.results().print();
+ * sentiment.deadLetters().sinkTo(...);
+ * }</pre>
+ *
+ * <p>Every event gives exactly one result or one dead letter. Events that are under way lie in the
+ * state of Flink's async operator, so a restored job neither loses nor doubles them. Values of this
+ * class do not change: each method gives a new one.
+ *
+ * @param <T> the record of a result
+ */
+public final class Streamformer<T extends SpecificRecordBase> {
+
+    private final TaskRecords<T> records;
+    private final String bundle;
+    private final String uid;
+    private final Options options;
+
+    private Streamformer(TaskRecords<T> records, String bundle, String uid, Options options) {
+        this.records = records;
+        this.bundle = Objects.requireNonNull(bundle, "bundle");
+        this.uid = uid;
+        this.options = options;
+    }
+
+    /**
+     * Classification with the model of a bundle.
+     *
+     * @param bundle path of the bundle's folder in any file system that Flink knows, readable from
+     *     every TaskManager
+     */
+    public static Streamformer<Classification> classify(String bundle) {
+        return of(TaskRecords.Classifications.INSTANCE, bundle);
+    }
+
+    /**
+     * Translation with the model of a bundle.
+     *
+     * @param bundle path of the bundle's folder in any file system that Flink knows, readable from
+     *     every TaskManager
+     */
+    public static Streamformer<Translation> translate(String bundle) {
+        return of(TaskRecords.Translations.INSTANCE, bundle);
+    }
+
+    /**
+     * Entities of a text, with the token-classification model of a bundle.
+     *
+     * @param bundle path of the bundle's folder in any file system that Flink knows, readable from
+     *     every TaskManager
+     */
+    public static Streamformer<Entities> entities(String bundle) {
+        return of(TaskRecords.TaggedEntities.INSTANCE, bundle);
+    }
+
+    /**
+     * Answers to questions out of their contexts, with the question-answering model of a bundle: an
+     * event's text is the question and its text_pair the context.
+     *
+     * @param bundle path of the bundle's folder in any file system that Flink knows, readable from
+     *     every TaskManager
+     */
+    public static Streamformer<Answer> answers(String bundle) {
+        return of(TaskRecords.Answers.INSTANCE, bundle);
+    }
+
+    /**
+     * Vectors of texts, with the feature-extraction model of a bundle.
+     *
+     * @param bundle path of the bundle's folder in any file system that Flink knows, readable from
+     *     every TaskManager
+     */
+    public static Streamformer<Embedding> embeddings(String bundle) {
+        return of(TaskRecords.Vectors.INSTANCE, bundle);
+    }
+
+    /**
+     * Summaries, with the summarization model of a bundle.
+     *
+     * @param bundle path of the bundle's folder in any file system that Flink knows, readable from
+     *     every TaskManager
+     */
+    public static Streamformer<GeneratedText> summarize(String bundle) {
+        return of(TaskRecords.GeneratedTexts.SUMMARIES, bundle);
+    }
+
+    /**
+     * Texts from texts, with the text2text-generation model of a bundle.
+     *
+     * @param bundle path of the bundle's folder in any file system that Flink knows, readable from
+     *     every TaskManager
+     */
+    public static Streamformer<GeneratedText> generate(String bundle) {
+        return of(TaskRecords.GeneratedTexts.TEXT2TEXT, bundle);
+    }
+
+    /**
+     * Continuations of texts, with the text-generation model of a bundle.
+     *
+     * @param bundle path of the bundle's folder in any file system that Flink knows, readable from
+     *     every TaskManager
+     */
+    public static Streamformer<GeneratedText> complete(String bundle) {
+        return of(TaskRecords.GeneratedTexts.CONTINUATIONS, bundle);
+    }
+
+    /** A step that gives the records of any task. */
+    @Internal
+    public static <T extends SpecificRecordBase> Streamformer<T> of(
+            TaskRecords<T> records, String bundle) {
+        return new Streamformer<>(
+                records,
+                bundle,
+                records.task().id() + "-" + new Path(bundle).getName(),
+                Options.DEFAULTS);
+    }
+
+    /**
+     * Sets an option: one of {@link io.streamformer.engine.ModelOptions}, {@link
+     * io.streamformer.bundle.DecodingOptions} or {@link StepOptions} that a job may set for a
+     * bundle.
+     *
+     * @throws IllegalArgumentException if the value breaks the option's rule, or the option is one
+     *     of the ready-made job alone
+     */
+    public <V> Streamformer<T> with(Option<V> option, V value) {
+        if (option.scope() == Option.Scope.JOB && option != StepOptions.BUNDLE_CACHE) {
+            throw new IllegalArgumentException(
+                    option
+                            + " is an option of StreamformerJob. Set it on the source, the sink or"
+                            + " the environment of your job.");
+        }
+        return with(options.with(option, value));
+    }
+
+    /** Sets all options. */
+    @Internal
+    public Streamformer<T> with(Options values) {
+        return new Streamformer<>(records, bundle, uid, values);
+    }
+
+    /**
+     * Maximum events under way in a subtask, at least rows per batch × (batches in flight + 1).
+     * Higher values give batches more texts of similar length.
+     */
+    public Streamformer<T> capacity(int value) {
+        return with(StepOptions.ASYNC_CAPACITY, value);
+    }
+
+    /** Longest time an event may take; after it the event becomes a dead letter. */
+    public Streamformer<T> timeout(Duration value) {
+        return with(StepOptions.ASYNC_TIMEOUT, value);
+    }
+
+    /** Which results keep the order of their events; the others leave when they are ready. */
+    public Streamformer<T> order(Order value) {
+        return with(StepOptions.ASYNC_ORDER, value);
+    }
+
+    /** Who goes first among events that set no priority and share a model, other jobs' too. */
+    public Streamformer<T> priority(Priority value) {
+        return with(StepOptions.PRIORITY, value);
+    }
+
+    /** Start of the ids of this step's operators; a savepoint finds them by it. */
+    public Streamformer<T> uid(String value) {
+        return new Streamformer<>(records, bundle, value, options);
+    }
+
+    /**
+     * Folder where TaskManagers keep copies of bundles that are not on their own disk; null for one
+     * in their temporary folder.
+     */
+    public Streamformer<T> cacheDirectory(String value) {
+        return with(StepOptions.BUNDLE_CACHE, value);
+    }
+
+    /**
+     * Adds the model to a job whose events do not come from Kafka, or whose origin is no matter.
+     *
+     * @param events the events, of the type {@link AvroRecordTypeInfo}
+     */
+    public Inference<T> apply(DataStream<TextEvent> events) {
+        if (options.get(StepOptions.ASYNC_ORDER) == Order.KEY) {
+            throw new IllegalArgumentException(
+                    "Order.KEY needs Kafka keys, but these events have none. Use applyTraced(), or"
+                            + " Order.ALL.");
+        }
+        return applyTraced(
+                events.map(
+                                event -> new Traced<>(event, Origin.NONE),
+                                RecordTypeInfo.traced(TextEvent.class))
+                        .name(uid + "-events")
+                        .uid(uid + "-events"));
+    }
+
+    /** Adds the model to a job; key, timestamp and headers of the events stay with the results. */
+    public Inference<T> applyTraced(DataStream<Traced<TextEvent>> events) {
+        return applyTraced(
+                events,
+                new PipelineModel.Lease(
+                        BundleCache.absolute(bundle),
+                        options.only(ModelOptions.ALL),
+                        options.get(StepOptions.BUNDLE_CACHE)));
+    }
+
+    Inference<T> applyTraced(DataStream<Traced<TextEvent>> events, Model.Source model) {
+        int capacity = options.get(StepOptions.ASYNC_CAPACITY);
+        Order order = options.get(StepOptions.ASYNC_ORDER);
+        InferenceAsyncFunction<T> function =
+                new InferenceAsyncFunction<>(
+                        model, records, capacity, order, options.get(StepOptions.PRIORITY));
+        long millis = options.get(StepOptions.ASYNC_TIMEOUT).toMillis();
+        var outcomes =
+                switch (order) {
+                    case ALL ->
+                            AsyncDataStream.orderedWait(
+                                    events, function, millis, TimeUnit.MILLISECONDS, capacity);
+                    case NONE ->
+                            AsyncDataStream.unorderedWait(
+                                    events, function, millis, TimeUnit.MILLISECONDS, capacity);
+                    case KEY ->
+                            events.transform(
+                                    uid,
+                                    function.getProducedType(),
+                                    new KeyOrderedFactory<>(function, millis, capacity));
+                };
+        return Inference.split(
+                outcomes.name(uid).uid(uid), records.recordClass(), uid + "-outcomes");
+    }
+}

@@ -1,0 +1,284 @@
+package io.streamformer.flink.async;
+
+import io.streamformer.batch.Priority;
+import io.streamformer.bundle.BundleException;
+import io.streamformer.bundle.Manifest;
+import io.streamformer.engine.InferenceException;
+import io.streamformer.engine.InferenceException.Stage;
+import io.streamformer.engine.ModelOptions;
+import io.streamformer.flink.DeadLetters;
+import io.streamformer.flink.Order;
+import io.streamformer.flink.Outcome;
+import io.streamformer.flink.StepOptions;
+import io.streamformer.flink.Traced;
+import io.streamformer.flink.state.RecordTypeInfo;
+import io.streamformer.flink.task.TaskRecords;
+import io.streamformer.schemas.DeadLetter;
+import io.streamformer.schemas.RecordCodec;
+import io.streamformer.schemas.TextEvent;
+import io.streamformer.task.Prediction;
+import java.time.Instant;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import org.apache.avro.AvroRuntimeException;
+import org.apache.avro.specific.SpecificRecordBase;
+import org.apache.flink.api.common.functions.OpenContext;
+import org.apache.flink.api.common.typeinfo.TypeInformation;
+import org.apache.flink.api.java.typeutils.ResultTypeQueryable;
+import org.apache.flink.runtime.execution.SuppressRestartsException;
+import org.apache.flink.streaming.api.functions.async.ResultFuture;
+import org.apache.flink.streaming.api.functions.async.RichAsyncFunction;
+
+/**
+ * The way of an event through a model: submitted when it comes, emitted as a result or a dead
+ * letter when its future completes. It keeps no state of its own: Flink's async operator holds the
+ * events that are under way and submits them again after a restore.
+ *
+ * @param <T> the record of the model's task
+ */
+public final class InferenceAsyncFunction<T extends SpecificRecordBase>
+        extends RichAsyncFunction<Traced<TextEvent>, Outcome<T>>
+        implements ResultTypeQueryable<Outcome<T>> {
+
+    private static final long serialVersionUID = 1L;
+
+    private final Model.Source source;
+    private final TaskRecords<T> records;
+    private final int capacity;
+    private final boolean keepsKeyOrder;
+    private final Priority priority;
+
+    private transient Model model;
+    private transient Manifest manifest;
+    private transient InferenceMetrics metrics;
+    private transient RecordCodec<TextEvent> codec;
+
+    /** Whoever takes a future out of here, completion or timeout, emits the event's outcome. */
+    private transient Map<ResultFuture<Outcome<T>>, CompletableFuture<Prediction>> inFlight;
+
+    /** Null where the order of keys is not kept here. */
+    private transient KeyOrder keyOrder;
+
+    /**
+     * An async function.
+     *
+     * @param order of the results; that of all is kept by Flink's own queue
+     * @param priority of events whose own is the normal one
+     */
+    public InferenceAsyncFunction(
+            Model.Source source,
+            TaskRecords<T> records,
+            int capacity,
+            Order order,
+            Priority priority) {
+        this.source = source;
+        this.records = records;
+        this.capacity = capacity;
+        this.keepsKeyOrder = order == Order.KEY;
+        this.priority = priority;
+    }
+
+    @Override
+    public void open(OpenContext context) {
+        inFlight = new ConcurrentHashMap<>();
+        keyOrder = keepsKeyOrder ? new KeyOrder() : null;
+        codec = RecordCodec.of(TextEvent.class);
+        metrics = new InferenceMetrics(getRuntimeContext().getMetricGroup(), inFlight::size);
+        try {
+            model = source.open(getRuntimeContext());
+            manifest = model.manifest();
+            checkTask();
+            checkCapacity();
+        } catch (BundleException | IllegalArgumentException e) {
+            // No restart mends a wrong bundle or a wrong option.
+            throw new SuppressRestartsException(e);
+        }
+    }
+
+    private void checkTask() {
+        if (manifest.task() != records.task()) {
+            throw new BundleException(
+                    "a bundle that gives "
+                            + records.recordClass().getSimpleName()
+                            + " records has the task "
+                            + records.task(),
+                    manifest.name() + " has the task " + manifest.task(),
+                    "give a bundle of that task, or ask for the records of this one");
+        }
+    }
+
+    private void checkCapacity() {
+        if (capacity < model.minimumCapacity()) {
+            throw new IllegalArgumentException(
+                    "The async capacity is at least rows per batch x (batches in flight + 1) = "
+                            + model.minimumCapacity()
+                            + " for "
+                            + manifest.name()
+                            + ", seen "
+                            + capacity
+                            + ": raise "
+                            + StepOptions.ASYNC_CAPACITY.key()
+                            + " (Streamformer.capacity), or lower "
+                            + ModelOptions.MAX_ROWS
+                            + " or "
+                            + ModelOptions.RUN_THREADS);
+        }
+    }
+
+    @Override
+    public void asyncInvoke(Traced<TextEvent> event, ResultFuture<Outcome<T>> out) {
+        if (keyOrder != null) {
+            keyOrder.enter(event);
+        }
+        Optional<String> refusal = refuse(event.value());
+        if (refusal.isPresent()) {
+            fail(event, Stage.VALIDATE, refusal.get(), null, out);
+            return;
+        }
+        Instant deadline = event.value().getDeadline();
+        long millisLeft =
+                deadline == null
+                        ? Long.MAX_VALUE
+                        : deadline.toEpochMilli() - System.currentTimeMillis();
+        if (millisLeft <= 0) {
+            fail(event, Stage.TIMEOUT, late(deadline), null, out);
+            return;
+        }
+        CompletableFuture<Prediction> future = model.submit(records.input(event.value(), priority));
+        if (deadline != null) {
+            // A row whose future is done leaves the queue before it costs device time.
+            future.orTimeout(millisLeft, TimeUnit.MILLISECONDS);
+        }
+        inFlight.put(out, future);
+        var unused =
+                future.whenComplete(
+                        (prediction, error) -> {
+                            if (inFlight.remove(out, future)) {
+                                complete(event, prediction, error, out);
+                            }
+                        });
+    }
+
+    private Optional<String> refuse(TextEvent event) {
+        if (event.getId() == null) {
+            return Optional.of("an event has an id, seen null");
+        }
+        if (event.getText() == null || event.getText().isBlank()) {
+            String seen = event.getText() == null ? "null" : event.getText().length() + " blanks";
+            return Optional.of("a text has a character that is not blank, seen " + seen);
+        }
+        return records.refuse(event, manifest);
+    }
+
+    private void complete(
+            Traced<TextEvent> event,
+            Prediction prediction,
+            Throwable error,
+            ResultFuture<Outcome<T>> out) {
+        try {
+            Throwable cause = error instanceof CompletionException ? error.getCause() : error;
+            if (cause instanceof InferenceException failure) {
+                Throwable deepest = failure.getCause() == null ? failure : failure.getCause();
+                fail(event, failure.stage(), failure.getMessage(), deepest, out);
+            } else if (cause instanceof TimeoutException) {
+                fail(event, Stage.TIMEOUT, late(event.value().getDeadline()), null, out);
+            } else if (cause != null) {
+                // Not the text's fault but the engine's: the job fails and is restored.
+                out.completeExceptionally(cause);
+            } else {
+                T record = records.record(event, prediction, manifest, model.reference());
+                metrics.result(prediction.truncated());
+                emit(event, new Outcome.Success<>(new Traced<>(record, event.origin())), out);
+            }
+        } catch (RuntimeException e) {
+            out.completeExceptionally(e);
+        }
+    }
+
+    private static String late(Instant deadline) {
+        return "an event is answered before its deadline, " + deadline + ", seen none by then";
+    }
+
+    /** Gives up on an event: its row leaves the queue, its neighbours go on. */
+    @Override
+    public void timeout(Traced<TextEvent> event, ResultFuture<Outcome<T>> out) {
+        CompletableFuture<Prediction> future = inFlight.remove(out);
+        if (future == null) {
+            // The answer is being emitted at this moment.
+            return;
+        }
+        future.cancel(false);
+        fail(
+                event,
+                Stage.TIMEOUT,
+                "an event is answered within "
+                        + StepOptions.ASYNC_TIMEOUT.key()
+                        + ", seen none: raise it, or give the job more cores or fewer events",
+                null,
+                out);
+    }
+
+    private void fail(
+            Traced<TextEvent> event,
+            Stage stage,
+            String reason,
+            Throwable cause,
+            ResultFuture<Outcome<T>> out) {
+        metrics.deadLetter(stage);
+        Traced<DeadLetter> letter =
+                DeadLetters.of(
+                        event.origin(),
+                        event.value().getId(),
+                        records.task().id(),
+                        InferenceMetrics.nameOf(stage),
+                        reason,
+                        valueOf(event),
+                        cause);
+        emit(event, new Outcome.Failure<>(letter), out);
+    }
+
+    private void emit(Traced<TextEvent> event, Outcome<T> outcome, ResultFuture<Outcome<T>> out) {
+        if (keyOrder == null) {
+            out.complete(List.of(outcome));
+        } else {
+            keyOrder.leave(event, () -> out.complete(List.of(outcome)));
+        }
+    }
+
+    /** The value as it came; that of an event which did not come from Kafka as it would have. */
+    private byte[] valueOf(Traced<TextEvent> event) {
+        if (event.origin().topic() != null) {
+            return event.origin().value();
+        }
+        try {
+            return codec.encode(event.value());
+        } catch (AvroRuntimeException | NullPointerException e) {
+            // An event that was built without a text or an id has no Avro form.
+            return null;
+        }
+    }
+
+    @Override
+    public void close() {
+        if (inFlight != null) {
+            List<CompletableFuture<Prediction>> open = List.copyOf(inFlight.values());
+            inFlight.clear();
+            open.forEach(future -> future.cancel(false));
+        }
+        if (model != null) {
+            model.close();
+            model = null;
+        }
+    }
+
+    @Override
+    public TypeInformation<Outcome<T>> getProducedType() {
+        return RecordTypeInfo.outcome(records.recordClass());
+    }
+}

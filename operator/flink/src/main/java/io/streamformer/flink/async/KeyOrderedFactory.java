@@ -1,0 +1,112 @@
+package io.streamformer.flink.async;
+
+import io.streamformer.flink.Outcome;
+import io.streamformer.flink.Traced;
+import io.streamformer.schemas.TextEvent;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import org.apache.avro.specific.SpecificRecordBase;
+import org.apache.flink.api.common.state.ListState;
+import org.apache.flink.api.common.state.ListStateDescriptor;
+import org.apache.flink.runtime.state.StateSnapshotContext;
+import org.apache.flink.streaming.api.datastream.AsyncDataStream.OutputMode;
+import org.apache.flink.streaming.api.operators.StreamOperator;
+import org.apache.flink.streaming.api.operators.StreamOperatorParameters;
+import org.apache.flink.streaming.api.operators.async.AsyncWaitOperator;
+import org.apache.flink.streaming.api.operators.async.AsyncWaitOperatorFactory;
+import org.apache.flink.streaming.runtime.streamrecord.StreamElement;
+import org.apache.flink.streaming.runtime.streamrecord.StreamElementSerializer;
+import org.apache.flink.streaming.util.retryable.AsyncRetryStrategies;
+
+/**
+ * Makes Flink's async operator, unordered, with events in its state in the order of their offsets.
+ * Flink writes them as its hash set has them, so that after a restore a later event of a key could
+ * be submitted before an earlier one.
+ */
+public final class KeyOrderedFactory<T extends SpecificRecordBase>
+        extends AsyncWaitOperatorFactory<Traced<TextEvent>, Outcome<T>> {
+
+    private static final long serialVersionUID = 1L;
+
+    private final InferenceAsyncFunction<T> function;
+    private final long timeoutMillis;
+    private final int capacity;
+
+    public KeyOrderedFactory(InferenceAsyncFunction<T> function, long timeoutMillis, int capacity) {
+        super(function, timeoutMillis, capacity, OutputMode.UNORDERED);
+        this.function = function;
+        this.timeoutMillis = timeoutMillis;
+        this.capacity = capacity;
+    }
+
+    @Override
+    @SuppressWarnings({"unchecked", "TypeParameterUnusedInFormals"}) // as in the class above
+    public <O extends StreamOperator<Outcome<T>>> O createStreamOperator(
+            StreamOperatorParameters<Outcome<T>> parameters) {
+        return (O) new Operator<>(this, parameters);
+    }
+
+    @Override
+    @SuppressWarnings("rawtypes") // as in the class above
+    public Class<? extends StreamOperator> getStreamOperatorClass(ClassLoader classLoader) {
+        return Operator.class;
+    }
+
+    private static final class Operator<T extends SpecificRecordBase>
+            extends AsyncWaitOperator<Traced<TextEvent>, Outcome<T>> {
+
+        private static final long serialVersionUID = 1L;
+
+        /** The name under which the class above keeps its events. */
+        private static final String STATE = "_async_wait_operator_state_";
+
+        /** Events of one key come from one partition. */
+        private static final Comparator<StreamElement> BY_OFFSET =
+                Comparator.comparingLong(
+                        element -> ((Traced<?>) element.asRecord().getValue()).origin().offset());
+
+        @SuppressWarnings("unchecked") // Flink's constant has no type parameter
+        private Operator(
+                KeyOrderedFactory<T> factory, StreamOperatorParameters<Outcome<T>> parameters) {
+            super(
+                    parameters,
+                    factory.function,
+                    factory.timeoutMillis,
+                    factory.capacity,
+                    OutputMode.UNORDERED,
+                    AsyncRetryStrategies.NO_RETRY_STRATEGY,
+                    factory.processingTimeService,
+                    factory.getMailboxExecutor());
+        }
+
+        @Override
+        public void snapshotState(StateSnapshotContext context) throws Exception {
+            super.snapshotState(context);
+            ListState<StreamElement> state =
+                    getOperatorStateBackend()
+                            .getListState(
+                                    new ListStateDescriptor<>(
+                                            STATE,
+                                            new StreamElementSerializer<>(
+                                                    getOperatorConfig()
+                                                            .getTypeSerializerIn(
+                                                                    0, getUserCodeClassloader()))));
+            List<StreamElement> elements = new ArrayList<>();
+            state.get().forEach(elements::add);
+            sortBetweenWatermarks(elements);
+            state.update(elements);
+        }
+
+        /** Watermarks stay where they are: no event passes one. */
+        private static void sortBetweenWatermarks(List<StreamElement> elements) {
+            int start = 0;
+            for (int i = 0; i <= elements.size(); i++) {
+                if (i == elements.size() || !elements.get(i).isRecord()) {
+                    elements.subList(start, i).sort(BY_OFFSET);
+                    start = i + 1;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,35 @@
+package io.streamformer.flink.async;
+
+import io.streamformer.bundle.Manifest;
+import io.streamformer.engine.TextInput;
+import io.streamformer.schemas.ModelReference;
+import io.streamformer.task.Prediction;
+import java.io.Serializable;
+import java.util.concurrent.CompletableFuture;
+import org.apache.flink.api.common.functions.RuntimeContext;
+
+/**
+ * A running model as the async function sees it. There is one in production, {@link PipelineModel};
+ * tests put one written by hand in its place.
+ */
+public interface Model extends AutoCloseable {
+
+    Manifest manifest();
+
+    /** What every answer says about the model. */
+    ModelReference reference();
+
+    /** Texts that have to be under way for the device to stay busy. */
+    int minimumCapacity();
+
+    /** Queues a text; the future fails with an InferenceException where the text is at fault. */
+    CompletableFuture<Prediction> submit(TextInput input);
+
+    @Override
+    void close();
+
+    /** Where a subtask gets its model from. */
+    interface Source extends Serializable {
+        Model open(RuntimeContext context);
+    }
+}

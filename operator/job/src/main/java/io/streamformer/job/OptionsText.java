@@ -1,0 +1,91 @@
+package io.streamformer.job;
+
+import io.streamformer.options.Option;
+import java.util.Collection;
+import java.util.List;
+import java.util.Map;
+import java.util.SortedMap;
+import java.util.TreeMap;
+import org.apache.flink.util.MultipleParameterTool;
+
+/** The options as text: read from a command line, written as its manual and as the docs' table. */
+final class OptionsText {
+
+    private static final String NO_VALUE = "__NO_VALUE_KEY";
+
+    private OptionsText() {}
+
+    /** The values of a command line by key; a list may repeat its option. */
+    static SortedMap<String, String> parse(String... args) {
+        SortedMap<String, String> given = new TreeMap<>();
+        Map<String, Collection<String>> values = MultipleParameterTool.fromArgs(args).toMultiMap();
+        values.forEach(
+                (key, all) -> {
+                    if (all.contains(NO_VALUE)) {
+                        throw new IllegalArgumentException(
+                                "--" + key + " has no value. Write --" + key + " VALUE.");
+                    }
+                    if (all.size() > 1 && !key.equals(JobOptions.BUNDLES.key())) {
+                        throw new IllegalArgumentException(
+                                "--"
+                                        + key
+                                        + " is given "
+                                        + all.size()
+                                        + " times. Only --"
+                                        + JobOptions.BUNDLES
+                                        + " may be repeated. Keep one.");
+                    }
+                    given.put(key, String.join(";", all));
+                });
+        return given;
+    }
+
+    /** An option's default as it is written; empty where there is none. */
+    static <T> String defaultOf(Option<T> option) {
+        T value = option.defaultValue();
+        boolean empty = value == null || value.equals(Map.of()) || value.equals(List.of());
+        return empty ? "" : option.type().write(value);
+    }
+
+    static String help() {
+        StringBuilder text =
+                new StringBuilder(
+                        """
+                        Runs Transformer models over a Kafka topic of texts.
+
+                        Usage: StreamformerJob --bootstrap-servers HOST:PORT --bundles PATH [--key value]...
+
+                        An option model.x holds for every bundle, model.<bundle name>.x for one.
+
+                        """);
+        for (Option<?> option : JobOptions.ALL) {
+            text.append("  --").append(option).append("  (").append(option.type().name());
+            if (!defaultOf(option).isEmpty()) {
+                text.append("; ").append(defaultOf(option));
+            }
+            text.append(")\n      ").append(option.help()).append('\n');
+        }
+        return text.toString();
+    }
+
+    /** The table of operator/docs/options.md. */
+    static String markdown() {
+        StringBuilder text =
+                new StringBuilder("| option | type | default | |\n| --- | --- | --- | --- |\n");
+        for (Option<?> option : JobOptions.ALL) {
+            text.append("| `").append(option).append("` | ");
+            text.append(option.type().name()).append(" | ");
+            if (!defaultOf(option).isEmpty()) {
+                text.append('`').append(defaultOf(option)).append("` ");
+            }
+            text.append("| ").append(help(option)).append(" |\n");
+        }
+        return text.toString();
+    }
+
+    private static String help(Option<?> option) {
+        boolean needs = option.neutral() != null;
+        return option.help()
+                + (needs ? " Needs a graph exported `--with " + option.exportedWith() + "`." : "");
+    }
+}

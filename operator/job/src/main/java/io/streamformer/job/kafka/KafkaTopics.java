@@ -1,0 +1,108 @@
+package io.streamformer.job.kafka;
+
+import io.streamformer.flink.Outcome;
+import io.streamformer.flink.Traced;
+import io.streamformer.job.format.TextEventDeserializer;
+import io.streamformer.options.Options;
+import io.streamformer.schemas.TextEvent;
+import java.util.Properties;
+import org.apache.avro.specific.SpecificRecordBase;
+import org.apache.flink.connector.base.DeliveryGuarantee;
+import org.apache.flink.connector.kafka.sink.KafkaSink;
+import org.apache.flink.connector.kafka.sink.TransactionNamingStrategy;
+import org.apache.flink.connector.kafka.source.KafkaSource;
+import org.apache.flink.connector.kafka.source.KafkaSourceBuilder;
+import org.apache.flink.connector.kafka.source.enumerator.initializer.OffsetsInitializer;
+import org.apache.kafka.clients.consumer.ConsumerConfig;
+import org.apache.kafka.clients.consumer.OffsetResetStrategy;
+import org.apache.kafka.clients.producer.ProducerConfig;
+
+/** The ends of the job in Kafka: its source and its sinks. */
+public final class KafkaTopics {
+
+    /** Kafka's own default of max.request.size. */
+    private static final long DEFAULT_REQUEST = 1 << 20;
+
+    private static final String TRANSACTIONAL_LINGER_MILLIS = "100";
+    private static final String TRANSACTIONAL_BATCH_BYTES = String.valueOf(128 << 10);
+
+    private final Options options;
+
+    public KafkaTopics(Options options) {
+        this.options = options;
+    }
+
+    /** The source of events; it sees committed records only. */
+    public KafkaSource<Outcome<TextEvent>> source() {
+        KafkaSourceBuilder<Outcome<TextEvent>> source =
+                KafkaSource.<Outcome<TextEvent>>builder()
+                        .setBootstrapServers(options.get(KafkaOptions.BOOTSTRAP_SERVERS))
+                        .setTopics(options.get(KafkaOptions.INPUT_TOPIC))
+                        .setGroupId(options.get(KafkaOptions.INPUT_GROUP_ID))
+                        .setStartingOffsets(start())
+                        .setDeserializer(
+                                new TextEventDeserializer(options.get(KafkaOptions.INPUT_FORMAT)))
+                        .setProperty(ConsumerConfig.ISOLATION_LEVEL_CONFIG, "read_committed")
+                        .setProperties(clientProperties());
+        if (options.get(KafkaOptions.INPUT_BOUNDED)) {
+            source.setBounded(OffsetsInitializer.latest());
+        }
+        return source.build();
+    }
+
+    @SuppressWarnings("deprecation") // the connector's API takes Kafka's deprecated enum
+    private OffsetsInitializer start() {
+        return switch (options.get(KafkaOptions.INPUT_START)) {
+            case COMMITTED -> OffsetsInitializer.committedOffsets(OffsetResetStrategy.EARLIEST);
+            case EARLIEST -> OffsetsInitializer.earliest();
+            case LATEST -> OffsetsInitializer.latest();
+        };
+    }
+
+    /**
+     * The sink of a topic.
+     *
+     * @param role what the sink is for; part of its transactional ids
+     */
+    public <T extends SpecificRecordBase> KafkaSink<Traced<T>> sink(
+            String topic, Class<T> recordClass, String role) {
+        long request = Math.max(DEFAULT_REQUEST, options.get(KafkaOptions.MAX_RECORD_BYTES) * 2);
+        return KafkaSink.<Traced<T>>builder()
+                .setBootstrapServers(options.get(KafkaOptions.BOOTSTRAP_SERVERS))
+                .setRecordSerializer(new TracedRecordSerializer<>(topic, recordClass))
+                .setDeliveryGuarantee(options.get(KafkaOptions.DELIVERY_GUARANTEE))
+                // The sink aborts whatever it finds open under ids that start with its prefix. The
+                // slash at the end keeps it from those of a sink whose role starts like its own.
+                .setTransactionalIdPrefix(transactionPrefix() + "/" + role + "/")
+                .setTransactionNamingStrategy(TransactionNamingStrategy.POOLING)
+                .setProperty(
+                        ProducerConfig.TRANSACTION_TIMEOUT_CONFIG,
+                        String.valueOf(options.get(KafkaOptions.TRANSACTION_TIMEOUT).toMillis()))
+                .setProperty(ProducerConfig.MAX_REQUEST_SIZE_CONFIG, String.valueOf(request))
+                .setKafkaProducerConfig(producerProperties())
+                .build();
+    }
+
+    String transactionPrefix() {
+        return options.find(KafkaOptions.TRANSACTION_PREFIX)
+                .orElseGet(() -> "streamformer-" + options.get(KafkaOptions.INPUT_GROUP_ID));
+    }
+
+    private Properties producerProperties() {
+        Properties properties = new Properties();
+        if (options.get(KafkaOptions.DELIVERY_GUARANTEE) == DeliveryGuarantee.EXACTLY_ONCE) {
+            // Nobody reads a result before its transaction is committed, and that sends what still
+            // lingers: waiting for fuller requests costs no time and spares the broker.
+            properties.put(ProducerConfig.LINGER_MS_CONFIG, TRANSACTIONAL_LINGER_MILLIS);
+            properties.put(ProducerConfig.BATCH_SIZE_CONFIG, TRANSACTIONAL_BATCH_BYTES);
+        }
+        properties.putAll(clientProperties());
+        return properties;
+    }
+
+    private Properties clientProperties() {
+        Properties properties = new Properties();
+        properties.putAll(options.get(KafkaOptions.KAFKA_PROPERTIES));
+        return properties;
+    }
+}

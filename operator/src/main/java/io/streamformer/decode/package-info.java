@@ -1,2 +1,0 @@
-/** Turns model output into predictions, one decoder per kind of task. */
-package io.streamformer.decode;

@@ -1,2 +1,0 @@
-/** The one door to the core: text in, future prediction out. */
-package io.streamformer.pipeline;
