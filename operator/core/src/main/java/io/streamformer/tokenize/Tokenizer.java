@@ -6,7 +6,6 @@ import ai.djl.huggingface.tokenizers.jni.TokenizersLibrary;
 import io.streamformer.bundle.Bundle;
 import io.streamformer.bundle.BundleException;
 import io.streamformer.bundle.Manifest;
-import io.streamformer.bundle.Task;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -71,10 +70,9 @@ public final class Tokenizer implements AutoCloseable {
                 manifest.tokenizer().tokenTypes() == Manifest.TokenTypes.PAIR
                         && manifest.inputs().stream()
                                 .anyMatch(i -> i.name().equals("token_type_ids"));
-        readsContext = manifest.task() == Task.QUESTION_ANSWERING;
+        readsContext = manifest.task().readsContext();
         spans =
-                readsContext
-                        || manifest.task() == Task.TOKEN_CLASSIFICATION
+                manifest.task().marksSpans()
                         || manifest.outputs().stream().anyMatch(o -> o.name().equals("alignments"));
         int text = manifest.template().indexOf(Manifest.TEXT);
         before = manifest.template().substring(0, text);
