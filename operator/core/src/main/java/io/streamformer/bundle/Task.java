@@ -9,10 +9,10 @@ public enum Task {
     TEXT_CLASSIFICATION("text-classification", Trait.LABELS),
     @JsonProperty("token-classification")
     TOKEN_CLASSIFICATION("token-classification", Trait.LABELS, Trait.SPANS),
-    @JsonProperty("feature-extraction")
-    FEATURE_EXTRACTION("feature-extraction"),
     @JsonProperty("question-answering")
     QUESTION_ANSWERING("question-answering", Trait.CONTEXT, Trait.SPANS),
+    @JsonProperty("feature-extraction")
+    FEATURE_EXTRACTION("feature-extraction"),
     @JsonProperty("translation")
     TRANSLATION("translation", Trait.GENERATES),
     @JsonProperty("summarization")

@@ -9,7 +9,13 @@ import io.streamformer.flink.async.PipelineModel;
 import io.streamformer.flink.bundle.BundleCache;
 import io.streamformer.flink.state.AvroRecordTypeInfo;
 import io.streamformer.flink.state.RecordTypeInfo;
+import io.streamformer.flink.task.AnswerRecords;
+import io.streamformer.flink.task.ClassificationRecords;
+import io.streamformer.flink.task.EmbeddingRecords;
+import io.streamformer.flink.task.EntityRecords;
+import io.streamformer.flink.task.GeneratedTextRecords;
 import io.streamformer.flink.task.TaskRecords;
+import io.streamformer.flink.task.TranslationRecords;
 import io.streamformer.options.Option;
 import io.streamformer.options.Options;
 import io.streamformer.schemas.Answer;
@@ -66,7 +72,7 @@ public final class Streamformer<T extends SpecificRecordBase> {
      *     every TaskManager
      */
     public static Streamformer<Classification> classify(String bundle) {
-        return of(TaskRecords.Classifications.INSTANCE, bundle);
+        return of(ClassificationRecords.INSTANCE, bundle);
     }
 
     /**
@@ -76,7 +82,7 @@ public final class Streamformer<T extends SpecificRecordBase> {
      *     every TaskManager
      */
     public static Streamformer<Translation> translate(String bundle) {
-        return of(TaskRecords.Translations.INSTANCE, bundle);
+        return of(TranslationRecords.INSTANCE, bundle);
     }
 
     /**
@@ -86,7 +92,7 @@ public final class Streamformer<T extends SpecificRecordBase> {
      *     every TaskManager
      */
     public static Streamformer<Entities> entities(String bundle) {
-        return of(TaskRecords.TaggedEntities.INSTANCE, bundle);
+        return of(EntityRecords.INSTANCE, bundle);
     }
 
     /**
@@ -97,7 +103,7 @@ public final class Streamformer<T extends SpecificRecordBase> {
      *     every TaskManager
      */
     public static Streamformer<Answer> answers(String bundle) {
-        return of(TaskRecords.Answers.INSTANCE, bundle);
+        return of(AnswerRecords.INSTANCE, bundle);
     }
 
     /**
@@ -107,7 +113,7 @@ public final class Streamformer<T extends SpecificRecordBase> {
      *     every TaskManager
      */
     public static Streamformer<Embedding> embeddings(String bundle) {
-        return of(TaskRecords.Vectors.INSTANCE, bundle);
+        return of(EmbeddingRecords.INSTANCE, bundle);
     }
 
     /**
@@ -117,7 +123,7 @@ public final class Streamformer<T extends SpecificRecordBase> {
      *     every TaskManager
      */
     public static Streamformer<GeneratedText> summarize(String bundle) {
-        return of(TaskRecords.GeneratedTexts.SUMMARIES, bundle);
+        return of(GeneratedTextRecords.SUMMARIES, bundle);
     }
 
     /**
@@ -127,7 +133,7 @@ public final class Streamformer<T extends SpecificRecordBase> {
      *     every TaskManager
      */
     public static Streamformer<GeneratedText> generate(String bundle) {
-        return of(TaskRecords.GeneratedTexts.TEXT2TEXT, bundle);
+        return of(GeneratedTextRecords.TEXT2TEXT, bundle);
     }
 
     /**
@@ -137,7 +143,7 @@ public final class Streamformer<T extends SpecificRecordBase> {
      *     every TaskManager
      */
     public static Streamformer<GeneratedText> complete(String bundle) {
-        return of(TaskRecords.GeneratedTexts.CONTINUATIONS, bundle);
+        return of(GeneratedTextRecords.CONTINUATIONS, bundle);
     }
 
     /** A step that gives the records of any task. */

@@ -1,14 +1,13 @@
 package io.streamformer.flink.async;
 
 import io.streamformer.bundle.Manifest;
+import io.streamformer.engine.Answer;
 import io.streamformer.engine.InferencePipeline;
 import io.streamformer.engine.ModelOptions;
 import io.streamformer.engine.TextInput;
 import io.streamformer.flink.bundle.BundleCache;
 import io.streamformer.inference.Device;
 import io.streamformer.options.Options;
-import io.streamformer.schemas.ModelReference;
-import io.streamformer.task.Prediction;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
@@ -24,17 +23,9 @@ public final class PipelineModel implements Model {
     private static final String GPU = "gpu";
 
     private final InferencePipeline pipeline;
-    private final ModelReference reference;
 
     private PipelineModel(InferencePipeline pipeline) {
         this.pipeline = pipeline;
-        Manifest manifest = pipeline.bundle().manifest();
-        reference =
-                new ModelReference(
-                        manifest.name(),
-                        manifest.version(),
-                        pipeline.variant(),
-                        pipeline.bundle().hash());
     }
 
     /**
@@ -80,17 +71,12 @@ public final class PipelineModel implements Model {
     }
 
     @Override
-    public ModelReference reference() {
-        return reference;
-    }
-
-    @Override
     public int minimumCapacity() {
         return pipeline.minimumCapacity();
     }
 
     @Override
-    public CompletableFuture<Prediction> submit(TextInput input) {
+    public CompletableFuture<Answer> submit(TextInput input) {
         return pipeline.submit(input);
     }
 
