@@ -61,15 +61,19 @@ public final class Bundle {
     /** Reads the manifest and holds every file against its hash. */
     public static Bundle read(Path folder) {
         byte[] bytes = manifestBytes(folder);
-        Bundle bundle =
-                new Bundle(folder, HexFormat.of().formatHex(sha256().digest(bytes)), parse(bytes));
+        Bundle bundle = new Bundle(folder, hashOf(bytes), parse(bytes));
         bundle.verifyFiles();
         return bundle;
     }
 
     /** The hash that {@link #read} would give, without the work of verifying the files. */
     public static String hashOf(Path folder) {
-        return HexFormat.of().formatHex(sha256().digest(manifestBytes(folder)));
+        return hashOf(manifestBytes(folder));
+    }
+
+    /** The hash of a bundle whose manifest is these bytes. */
+    public static String hashOf(byte[] manifest) {
+        return HexFormat.of().formatHex(sha256().digest(manifest));
     }
 
     public Path folder() {

@@ -1,12 +1,13 @@
 package io.streamformer.flink;
 
 import io.streamformer.batch.Priority;
+import io.streamformer.bundle.BundleReference;
 import io.streamformer.engine.ModelOptions;
 import io.streamformer.flink.async.InferenceAsyncFunction;
 import io.streamformer.flink.async.KeyOrderedFactory;
 import io.streamformer.flink.async.Model;
 import io.streamformer.flink.async.PipelineModel;
-import io.streamformer.flink.bundle.BundleCache;
+import io.streamformer.flink.bundle.BundleFiles;
 import io.streamformer.flink.state.AvroRecordTypeInfo;
 import io.streamformer.flink.state.RecordTypeInfo;
 import io.streamformer.flink.task.AnswerRecords;
@@ -55,12 +56,22 @@ public final class Streamformer<T extends SpecificRecordBase> {
 
     private final TaskRecords<T> records;
     private final String bundle;
+
+    /** Null until the step is added to a job: then the bundle's hash is read. */
+    private final BundleReference reference;
+
     private final String uid;
     private final Options options;
 
-    private Streamformer(TaskRecords<T> records, String bundle, String uid, Options options) {
+    private Streamformer(
+            TaskRecords<T> records,
+            String bundle,
+            BundleReference reference,
+            String uid,
+            Options options) {
         this.records = records;
         this.bundle = Objects.requireNonNull(bundle, "bundle");
+        this.reference = reference;
         this.uid = uid;
         this.options = options;
     }
@@ -153,8 +164,15 @@ public final class Streamformer<T extends SpecificRecordBase> {
         return new Streamformer<>(
                 records,
                 bundle,
+                null,
                 records.task().id() + "-" + new Path(bundle).getName(),
                 Options.DEFAULTS);
+    }
+
+    /** A step with a bundle whose hash is known already. */
+    @Internal
+    public Streamformer<T> pinnedTo(BundleReference value) {
+        return new Streamformer<>(records, value.uri(), value, uid, options);
     }
 
     /**
@@ -178,7 +196,7 @@ public final class Streamformer<T extends SpecificRecordBase> {
     /** Sets all options. */
     @Internal
     public Streamformer<T> with(Options values) {
-        return new Streamformer<>(records, bundle, uid, values);
+        return new Streamformer<>(records, bundle, reference, uid, values);
     }
 
     /**
@@ -206,7 +224,7 @@ public final class Streamformer<T extends SpecificRecordBase> {
 
     /** Start of the ids of this step's operators; a savepoint finds them by it. */
     public Streamformer<T> uid(String value) {
-        return new Streamformer<>(records, bundle, value, options);
+        return new Streamformer<>(records, bundle, reference, value, options);
     }
 
     /**
@@ -241,7 +259,9 @@ public final class Streamformer<T extends SpecificRecordBase> {
         return applyTraced(
                 events,
                 new PipelineModel.Lease(
-                        BundleCache.absolute(bundle),
+                        reference == null
+                                ? BundleFiles.of(bundle).describe().reference()
+                                : reference,
                         options.only(ModelOptions.ALL),
                         options.get(StepOptions.BUNDLE_CACHE)));
     }

@@ -1,5 +1,7 @@
 package io.streamformer.flink.async;
 
+import io.streamformer.bundle.BundleException;
+import io.streamformer.bundle.BundleReference;
 import io.streamformer.bundle.Manifest;
 import io.streamformer.engine.Answer;
 import io.streamformer.engine.InferencePipeline;
@@ -31,11 +33,12 @@ public final class PipelineModel implements Model {
     /**
      * Fetches the bundle and takes a lease on it.
      *
-     * @param bundle path of the bundle in any file system that Flink knows
+     * @param bundle the bundle, in any file system that Flink knows
      * @param cacheDirectory where bundles from elsewhere are kept on the TaskManager's disk; null
      *     for a folder in its temporary one
      */
-    public record Lease(String bundle, Options options, String cacheDirectory) implements Source {
+    public record Lease(BundleReference bundle, Options options, String cacheDirectory)
+            implements Source {
         @Override
         public Model open(RuntimeContext context) {
             Path folder = BundleCache.in(cacheDirectory).fetch(bundle);
@@ -45,6 +48,13 @@ public final class PipelineModel implements Model {
                             context.getExternalResourceInfos(GPU));
             Options effective = options.with(ModelOptions.DEVICE, device);
             InferencePipeline pipeline = InferencePipeline.acquire(folder, effective);
+            try {
+                bundle.check(pipeline.bundle().hash());
+            } catch (BundleException e) {
+                // The folder changed after it was fetched.
+                pipeline.close();
+                throw e;
+            }
             InferenceMetrics.registerSession(
                     context.getMetricGroup(), pipeline, effective.get(ModelOptions.MAX_ROWS));
             return new PipelineModel(pipeline);
