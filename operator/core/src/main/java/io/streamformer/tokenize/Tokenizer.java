@@ -86,7 +86,7 @@ public final class Tokenizer implements AutoCloseable {
             // The library's binding cuts on the right only: texts are cut here.
             LIBRARY.disableTruncation(source);
             specialTokens = length("");
-            templateTokens = length(before + after);
+            templateTokens = length(filled(""));
             target = targetFile == null ? source : create(bundle.file(targetFile));
         } catch (RuntimeException e) {
             LIBRARY.deleteTokenizer(source);
@@ -121,7 +121,7 @@ public final class Tokenizer implements AutoCloseable {
                 first.length() < text.length()
                         || (second != null && second.length() < pair.length());
         // Most bundles have no template: their text is not copied.
-        String read = before.isEmpty() && after.isEmpty() ? first : before + first + after;
+        String read = before.isEmpty() && after.isEmpty() ? first : filled(first);
         long encoding =
                 second == null
                         ? LIBRARY.encode(source, read, true)
@@ -140,6 +140,13 @@ public final class Tokenizer implements AutoCloseable {
         } finally {
             LIBRARY.deleteEncoding(encoding);
         }
+    }
+
+    /**
+     * The template with the text wherever it says so. A text that is too long is cut in the first.
+     */
+    private String filled(String text) {
+        return before + text + after.replace(Manifest.TEXT, text);
     }
 
     /** True where the text has nothing but white space and control characters. */
