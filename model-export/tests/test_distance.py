@@ -29,7 +29,8 @@ def exported(name: str, folder: Path, *variants: Variant) -> tuple[Bundle, Model
 
 
 def check(bundle: Bundle, model: Model, variant: Variant, expected: Expected) -> float:
-    return distance.check(Runner(bundle, variant), model, variant, expected)
+    given = golden.Golden.read(bundle).replay(Runner(bundle, variant))
+    return distance.check(bundle, model, variant, expected, given)
 
 
 @pytest.mark.parametrize("name", ["tiny-sentiment", "tiny-answers", "tiny-embeddings"])

@@ -428,12 +428,20 @@ class Runner:
 
         Rows run in batches of similar length; the answers come in the order of `rows`.
         """
-        reader = answers.reader(self.bundle.manifest)
+        return self.each(rows, answers.reader(self.bundle.manifest).read, batch, progress)
+
+    def each(
+        self,
+        rows: Sequence[Row],
+        use: Callable[[list[np.ndarray], Row], Any],
+        batch: int = 32,
+        progress=None,
+    ) -> list[Any]:
+        """Per row what `use` makes of an encoder's outputs; batches and order as in `read`."""
 
         def run(chosen: list[int]) -> list[Any]:
             some = [rows[i] for i in chosen]
-            found = zip(self.outputs(some), some, strict=True)
-            return [reader.read(outputs, row) for outputs, row in found]
+            return [use(*pair) for pair in zip(self.outputs(some), some, strict=True)]
 
         return _in_batches([len(row) for row in rows], batch, run, progress)
 
