@@ -93,10 +93,10 @@ def texts(source: Path | None, task: Task, max_tokens: int) -> list[Text]:
     """
     asks = task is Task.QUESTION_ANSWERING
     long = SENTENCE * (max_tokens // 8)
-    last = ("What does the fox jump over?", long) if asks else (long, None)
     if source is None:
-        chosen = list(QUESTIONS) if asks else [(text, None) for text in TEXTS]
-        return [*chosen, last]
+        if asks:
+            return [*QUESTIONS, ("What does the fox jump over?", long)]
+        return [*((text, None) for text in TEXTS), (long, None)]
     lines = read_lines(source)
     parts = [line.partition("\t") for line in lines if line.strip()]
     if not parts or (asks and not all(pair for _, _, pair in parts)):
@@ -104,6 +104,8 @@ def texts(source: Path | None, task: Task, max_tokens: int) -> list[Text]:
         raise ExportError(
             f"A file of golden texts has {wanted} per line: {source} has not. Mend the file."
         )
+    # Where the given questions fit, the last one does.
+    last = (min((text for text, _, _ in parts), key=len), long) if asks else (long, None)
     return [*((text, pair or None) for text, _, pair in parts), last]
 
 
