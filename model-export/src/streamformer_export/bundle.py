@@ -20,6 +20,7 @@ import onnxruntime
 from tokenizers import Tokenizer
 
 from streamformer_export import answers
+from streamformer_export.config import read_json
 from streamformer_export.errors import ExportError
 from streamformer_export.native_marian import Shortlist, padded
 from streamformer_export.outputs import obstacle
@@ -132,17 +133,22 @@ class Bundle:
 
     @staticmethod
     def read(folder: Path) -> Bundle:
-        """Reads a bundle; a wrong format or hash is an ExportError."""
+        """Reads a bundle; what is no manifest, a wrong format or hash is an ExportError."""
         path = folder / MANIFEST
         if not path.is_file():
             raise ExportError(f"A bundle has {MANIFEST}: {folder} has none. Give a bundle folder.")
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        manifest = read_json(path)
         if manifest.get("format") != FORMAT:
             raise ExportError(
                 f"The bundle's format is {FORMAT}: it is {manifest.get('format')!r}. "
                 "Export the bundle again with this release."
             )
-        for name, expected in manifest["files"].items():
+        files = manifest.get("files")
+        if not isinstance(files, dict):
+            raise ExportError(
+                f"{path} has no list of the bundle's files. Copy or export the bundle again."
+            )
+        for name, expected in files.items():
             if not (folder / name).is_file() or sha256(folder / name) != expected:
                 raise ExportError(
                     f"Every file of a bundle has the manifest's SHA-256: {name} has not. "
@@ -451,12 +457,20 @@ class Runner:
 
         Rows run in batches of similar length; the answers come in the order of `rows`.
         """
-        reader = answers.reader(self.bundle.manifest)
+        return self.each(rows, answers.reader(self.bundle.manifest).read, batch, progress)
+
+    def each(
+        self,
+        rows: Sequence[Row],
+        use: Callable[[list[np.ndarray], Row], Any],
+        batch: int = 32,
+        progress=None,
+    ) -> list[Any]:
+        """Per row what `use` makes of an encoder's outputs; batches and order as in `read`."""
 
         def run(chosen: list[int]) -> list[Any]:
             some = [rows[i] for i in chosen]
-            found = zip(self.outputs(some), some, strict=True)
-            return [reader.read(outputs, row) for outputs, row in found]
+            return [use(*pair) for pair in zip(self.outputs(some), some, strict=True)]
 
         return _in_batches([len(row) for row in rows], batch, run, progress)
 
