@@ -55,9 +55,10 @@ class SameAnswerITCase {
                 assertSame(alone, answers(bundle, texts, 32, new Random(order)));
             }
             assertThat(pipeline.stats().rows()).isEqualTo(2L * texts.size());
+            // How many share one depends on how fast the machine delivers them.
             assertThat(pipeline.stats().batches())
                     .as("texts did share batches")
-                    .isLessThan(pipeline.stats().rows() / 2);
+                    .isLessThan(pipeline.stats().rows());
         }
     }
 
