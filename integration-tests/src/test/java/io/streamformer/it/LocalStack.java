@@ -42,6 +42,11 @@ public final class LocalStack implements AutoCloseable {
         cluster.miniCluster().startTaskManager();
     }
 
+    /** TaskManagers that are alive. */
+    int taskManagers() throws Exception {
+        return cluster.miniCluster().requestClusterOverview().get().getNumTaskManagersConnected();
+    }
+
     /** How often a job was restarted. */
     int attempts(RunningJob job) throws Exception {
         int attempts = 0;

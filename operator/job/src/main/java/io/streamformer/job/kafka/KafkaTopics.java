@@ -7,9 +7,8 @@ import io.streamformer.options.Options;
 import io.streamformer.schemas.TextEvent;
 import java.util.Properties;
 import org.apache.avro.specific.SpecificRecordBase;
+import org.apache.flink.api.connector.sink2.Sink;
 import org.apache.flink.connector.base.DeliveryGuarantee;
-import org.apache.flink.connector.kafka.sink.KafkaSink;
-import org.apache.flink.connector.kafka.sink.TransactionNamingStrategy;
 import org.apache.flink.connector.kafka.source.KafkaSource;
 import org.apache.flink.connector.kafka.source.KafkaSourceBuilder;
 import org.apache.flink.connector.kafka.source.enumerator.initializer.OffsetsInitializer;
@@ -64,23 +63,15 @@ public final class KafkaTopics {
      *
      * @param role what the sink is for; part of its transactional ids
      */
-    public <T extends SpecificRecordBase> KafkaSink<Traced<T>> sink(
+    public <T extends SpecificRecordBase> Sink<Traced<T>> sink(
             String topic, Class<T> recordClass, String role) {
-        long request = Math.max(DEFAULT_REQUEST, options.get(KafkaOptions.MAX_RECORD_BYTES) * 2);
-        return KafkaSink.<Traced<T>>builder()
-                .setBootstrapServers(options.get(KafkaOptions.BOOTSTRAP_SERVERS))
-                .setRecordSerializer(new TracedRecordSerializer<>(topic, recordClass))
-                .setDeliveryGuarantee(options.get(KafkaOptions.DELIVERY_GUARANTEE))
+        return ContainedKafkaSink.of(
+                options.get(KafkaOptions.DELIVERY_GUARANTEE),
+                producerProperties(),
                 // The sink aborts whatever it finds open under ids that start with its prefix. The
                 // slash at the end keeps it from those of a sink whose role starts like its own.
-                .setTransactionalIdPrefix(transactionPrefix() + "/" + role + "/")
-                .setTransactionNamingStrategy(TransactionNamingStrategy.POOLING)
-                .setProperty(
-                        ProducerConfig.TRANSACTION_TIMEOUT_CONFIG,
-                        String.valueOf(options.get(KafkaOptions.TRANSACTION_TIMEOUT).toMillis()))
-                .setProperty(ProducerConfig.MAX_REQUEST_SIZE_CONFIG, String.valueOf(request))
-                .setKafkaProducerConfig(producerProperties())
-                .build();
+                transactionPrefix() + "/" + role + "/",
+                new TracedRecordSerializer<>(topic, recordClass));
     }
 
     String transactionPrefix() {
@@ -89,7 +80,15 @@ public final class KafkaTopics {
     }
 
     private Properties producerProperties() {
+        long request = Math.max(DEFAULT_REQUEST, options.get(KafkaOptions.MAX_RECORD_BYTES) * 2);
         Properties properties = new Properties();
+        properties.put(
+                ProducerConfig.BOOTSTRAP_SERVERS_CONFIG,
+                options.get(KafkaOptions.BOOTSTRAP_SERVERS));
+        properties.put(ProducerConfig.MAX_REQUEST_SIZE_CONFIG, String.valueOf(request));
+        properties.put(
+                ProducerConfig.TRANSACTION_TIMEOUT_CONFIG,
+                String.valueOf(options.get(KafkaOptions.TRANSACTION_TIMEOUT).toMillis()));
         if (options.get(KafkaOptions.DELIVERY_GUARANTEE) == DeliveryGuarantee.EXACTLY_ONCE) {
             // Nobody reads a result before its transaction is committed, and that sends what still
             // lingers: waiting for fuller requests costs no time and spares the broker.
