@@ -1,6 +1,7 @@
 package io.streamformer.local;
 
 import io.streamformer.bundle.Task;
+import io.streamformer.flink.task.TaskRecords;
 import io.streamformer.schemas.Answer;
 import io.streamformer.schemas.Classification;
 import io.streamformer.schemas.Embedding;
@@ -13,42 +14,27 @@ import org.apache.avro.specific.SpecificRecordBase;
 
 /** A task of the demo, under the user's name and the manifest's. */
 public enum DemoTask {
-    SENTIMENT(
-            "sentiment",
-            Task.TEXT_CLASSIFICATION,
-            "text-sentiment",
-            Classification.class,
-            "sentiment-en"),
-    ENTITIES("entities", Task.TOKEN_CLASSIFICATION, "text-entities", Entities.class, null),
-    ANSWER("answer", Task.QUESTION_ANSWERING, "text-answers", Answer.class, null),
-    EMBEDDING("embedding", Task.FEATURE_EXTRACTION, "text-embeddings", Embedding.class, null),
-    TRANSLATION(
-            "translation",
-            Task.TRANSLATION,
-            "text-translations",
-            Translation.class,
-            "translation-en-fr"),
-    SUMMARY("summary", Task.SUMMARIZATION, "text-summaries", GeneratedText.class, null),
-    GENERATION(
-            "generation", Task.TEXT2TEXT_GENERATION, "text-generations", GeneratedText.class, null),
-    CONTINUATION(
-            "continuation", Task.TEXT_GENERATION, "text-continuations", GeneratedText.class, null);
+    SENTIMENT("sentiment", Task.TEXT_CLASSIFICATION, Classification.class, "sentiment-en"),
+    ENTITIES("entities", Task.TOKEN_CLASSIFICATION, Entities.class, null),
+    ANSWER("answer", Task.QUESTION_ANSWERING, Answer.class, null),
+    EMBEDDING("embedding", Task.FEATURE_EXTRACTION, Embedding.class, null),
+    TRANSLATION("translation", Task.TRANSLATION, Translation.class, "translation-en-fr"),
+    SUMMARY("summary", Task.SUMMARIZATION, GeneratedText.class, null),
+    GENERATION("generation", Task.TEXT2TEXT_GENERATION, GeneratedText.class, null),
+    CONTINUATION("continuation", Task.TEXT_GENERATION, GeneratedText.class, null);
 
     private final String label;
     private final Task task;
-    private final String topic;
     private final Class<? extends SpecificRecordBase> recordClass;
     private final String defaultBundle;
 
     DemoTask(
             String label,
             Task task,
-            String topic,
             Class<? extends SpecificRecordBase> recordClass,
             String defaultBundle) {
         this.label = label;
         this.task = task;
-        this.topic = topic;
         this.recordClass = recordClass;
         this.defaultBundle = defaultBundle;
     }
@@ -60,7 +46,7 @@ public enum DemoTask {
 
     /** The topic of its answers, without a prefix. */
     String topic() {
-        return topic;
+        return TaskRecords.of(task).defaultTopic();
     }
 
     /** The record of its answers. */
