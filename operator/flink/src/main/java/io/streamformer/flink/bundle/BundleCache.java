@@ -28,7 +28,7 @@ public final class BundleCache {
     private final Path directory;
 
     BundleCache(Path directory) {
-        this.directory = directory;
+        this.directory = directory.toAbsolutePath().normalize();
     }
 
     /** The cache in a folder; for null one in the temporary folder of this machine. */

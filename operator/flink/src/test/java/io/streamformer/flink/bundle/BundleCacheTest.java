@@ -50,6 +50,14 @@ class BundleCacheTest {
     }
 
     @Test
+    void aCacheMayBeNamedFromTheWorkingDirectory() throws IOException {
+        Path relative = Path.of("").toAbsolutePath().relativize(temp.toAbsolutePath());
+        Path folder =
+                BundleCache.in(relative.resolve("relative").toString()).fetch("remote://" + bundle);
+        assertThat(folder).isAbsolute().startsWith(temp.resolve("relative"));
+    }
+
+    @Test
     void aDamagedCopyIsReplaced() throws IOException {
         Path folder = cache.fetch("remote://" + bundle);
         Files.delete(folder.resolve("tokenizer.json"));
