@@ -34,7 +34,9 @@ final class JobRules {
                 options.find(KafkaOptions.BOOTSTRAP_SERVERS).isPresent(),
                 KafkaOptions.BOOTSTRAP_SERVERS);
         require(!options.get(JobOptions.BUNDLES).isEmpty(), JobOptions.BUNDLES);
-        checkTransactions(options, options.get(JobOptions.CHECKPOINT_INTERVAL));
+        if (options.isGiven(JobOptions.CHECKPOINT_INTERVAL)) {
+            checkTransactions(options, options.get(JobOptions.CHECKPOINT_INTERVAL));
+        }
         check(
                 !options.get(KafkaOptions.INPUT_BOUNDED)
                         || options.get(KafkaOptions.INPUT_START) != InputStart.LATEST,
@@ -77,13 +79,29 @@ final class JobRules {
     }
 
     /** Checks that a bundle's graph can do what the options ask for. */
-    static void checkFits(Options options, Manifest manifest) {
+    static void checkFits(JobOptions options, Manifest manifest) {
         try {
-            ModelOptions.checkFits(options, manifest);
+            ModelOptions.checkFits(options.forBundle(manifest.name()), manifest);
         } catch (IllegalArgumentException e) {
             throw new IllegalArgumentException(
-                    "The options of " + manifest.name() + " do not fit it: " + e.getMessage(), e);
+                    "The options of "
+                            + manifest.name()
+                            + " do not fit it: "
+                            + withGivenKeys(e.getMessage(), options, manifest.name()),
+                    e);
         }
+    }
+
+    /** A message of the core, which knows no bundles' own keys, with the keys that were given. */
+    private static String withGivenKeys(String message, JobOptions options, String bundle) {
+        String named = message;
+        for (Option<?> option : JobOptions.ALL) {
+            String own = JobKeys.ofBundle(option, bundle);
+            if (options.given().containsKey(own)) {
+                named = named.replace(option.key() + " ", own + " ");
+            }
+        }
+        return named;
     }
 
     private static void checkIdIsFree(Map<String, String> users, String bundle, String suffix) {

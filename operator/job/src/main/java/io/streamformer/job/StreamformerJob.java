@@ -71,7 +71,7 @@ public final class StreamformerJob {
         for (String path : options.get(JobOptions.BUNDLES)) {
             Manifest manifest = BundleCache.manifest(path);
             Options own = options.forBundle(manifest.name());
-            JobRules.checkFits(own, manifest);
+            JobRules.checkFits(options, manifest);
             routes.add(
                     new BundleRoute(
                             manifest.name(),
@@ -144,7 +144,7 @@ public final class StreamformerJob {
         }
     }
 
-    private static boolean restores(ReadableConfig configuration) {
+    static boolean restores(ReadableConfig configuration) {
         // A JobManager that takes over runs main again, and the job's state comes from the
         // high-availability store: then no path says so.
         boolean takesOver =

@@ -117,6 +117,10 @@ class StreamformerJobTest {
     void anOptionThatTheGraphHasNoInputForIsRefused() {
         refused(
                 options().set("model.translation-en-fr.top-k", "5"),
+                "model.translation-en-fr.top-k is 5, but the graph of translation-en-fr has no"
+                        + " input top_k");
+        refused(
+                options().set("model.top-k", "5"),
                 "model.top-k is 5, but the graph of translation-en-fr has no input top_k");
     }
 
@@ -217,6 +221,31 @@ class StreamformerJobTest {
         StreamExecutionEnvironment env = StreamExecutionEnvironment.getExecutionEnvironment(users);
         assertThatThrownBy(() -> StreamformerJob.build(env, options().build()))
                 .hasMessageContaining("It must be more than checkpoint.interval, which is 20 min");
+    }
+
+    @Test
+    void anIntervalOfFlinksMayBeShorterThanOurs() {
+        Configuration users = new Configuration();
+        users.set(CheckpointingOptions.CHECKPOINTING_INTERVAL, Duration.ofSeconds(1));
+        StreamExecutionEnvironment env = StreamExecutionEnvironment.getExecutionEnvironment(users);
+        StreamformerJob.build(env, options().set("sink.transaction-timeout", "3 s").build());
+        assertThat(env.getCheckpointInterval()).isEqualTo(1_000);
+    }
+
+    @Test
+    void aSubmissionThatRestoresIsKnown() {
+        Configuration flinks = new Configuration();
+        assertThat(StreamformerJob.restores(flinks)).isFalse();
+        flinks.setString("execution.state-recovery.path", "s3://checkpoints/chk-1");
+        assertThat(StreamformerJob.restores(flinks)).isTrue();
+
+        Configuration application = new Configuration();
+        application.setString("execution.target", "embedded");
+        assertThat(StreamformerJob.restores(application)).isFalse();
+        application.setString("high-availability.type", "kubernetes");
+        assertThat(StreamformerJob.restores(application)).isTrue();
+        application.setString("execution.target", "remote");
+        assertThat(StreamformerJob.restores(application)).isFalse();
     }
 
     @Test

@@ -19,6 +19,7 @@ import java.util.regex.Pattern;
 import org.apache.flink.connector.base.DeliveryGuarantee;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.AdminClientConfig;
+import org.apache.kafka.clients.admin.ConfigEntry;
 import org.apache.kafka.clients.admin.DescribeTopicsOptions;
 import org.apache.kafka.clients.admin.TopicDescription;
 import org.apache.kafka.common.KafkaException;
@@ -190,10 +191,13 @@ public final class BrokerCheck {
         Duration wanted = options.get(KafkaOptions.TRANSACTION_TIMEOUT);
         ConfigResource resource = new ConfigResource(ConfigResource.Type.BROKER, broker.idString());
         try {
-            var setting =
+            ConfigEntry setting =
                     get(admin.describeConfigs(List.of(resource)).all())
                             .get(resource)
                             .get(MAX_TRANSACTION);
+            if (setting == null || setting.value() == null) {
+                return;
+            }
             Duration most = Duration.ofMillis(Long.parseLong(setting.value()));
             if (wanted.compareTo(most) > 0) {
                 problems.add(
@@ -206,8 +210,9 @@ public final class BrokerCheck {
                                 + MAX_TRANSACTION
                                 + ".");
             }
-        } catch (AuthorizationException e) {
-            LOG.info("No right to read the brokers' {}: not checked.", MAX_TRANSACTION);
+        } catch (KafkaException e) {
+            // Kafka as a service may keep its brokers' settings to itself.
+            LOG.info("{} is not checked: {}", MAX_TRANSACTION, e.toString());
         }
     }
 
