@@ -94,6 +94,23 @@ class BrokerCheckITCase {
     }
 
     @Test
+    void theSubmittingClientAsks() {
+        assertThatThrownBy(
+                        () ->
+                                StreamformerJob.main(
+                                        new String[] {
+                                            "--bootstrap-servers",
+                                            stack.bootstrapServers(),
+                                            "--bundles",
+                                            TestBundles.TINY_SENTIMENT.toString(),
+                                            "--input.topic",
+                                            topics.events()
+                                        }))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("The topic " + topics.events() + " does not exist");
+    }
+
+    @Test
     void brokersThatAreAwayAreNamed() throws Exception {
         int port;
         try (ServerSocket socket = new ServerSocket(0)) {
@@ -180,13 +197,29 @@ class BrokerCheckITCase {
 
     @Test
     void aRunningJobEndsAtOnceWithoutItsTopic() throws Exception {
+        assertEndsAtOnce(
+                options(stack.bootstrapServers()),
+                "The topic " + topics.events() + " does not exist. Create it");
+    }
+
+    @Test
+    void aRunningJobEndsAtOnceWithoutItsRights() throws Exception {
+        createTopicsOfTheSecuredBroker();
+        assertEndsAtOnce(
+                sasl(LOGIN + "username=\"guest\" password=\"guest\";"),
+                "no right to read the topic " + topics.events());
+        assertEndsAtOnce(
+                sasl(LOGIN + "username=\"guest\" password=\"wrong\";"),
+                "The brokers refuse the credentials");
+    }
+
+    private void assertEndsAtOnce(JobOptions.Builder options, String message) throws Exception {
         StreamExecutionEnvironment environment = stack.cluster().environment();
-        StreamformerJob.build(environment, options(stack.bootstrapServers()).build());
+        StreamformerJob.build(environment, options.build());
         try (RunningJob job = stack.cluster().submit(environment)) {
             assertThatThrownBy(job::awaitEnd)
                     .hasStackTraceContaining("The failure is not recoverable")
-                    .hasStackTraceContaining(
-                            "The topic " + topics.events() + " does not exist. Create it");
+                    .hasStackTraceContaining(message);
         }
     }
 

@@ -183,7 +183,9 @@ public final class BrokerCheck {
                             + " PATH), which loses nothing. Or set "
                             + KafkaOptions.INPUT_START
                             + " to resume-committed to skip what was under way, or to earliest to"
-                            + " answer all events again.");
+                            + " answer all events again, or give the job its own "
+                            + KafkaOptions.INPUT_GROUP_ID
+                            + ".");
         }
     }
 
