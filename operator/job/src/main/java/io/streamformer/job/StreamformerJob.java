@@ -144,9 +144,10 @@ public final class StreamformerJob {
         }
     }
 
+    /** Whether the job begins with the state of an earlier one. */
     static boolean restores(ReadableConfig configuration) {
-        // A JobManager that takes over runs main again, and the job's state comes from the
-        // high-availability store: then no path says so.
+        // When a JobManager of an application cluster takes over, it runs main again. The job's
+        // state then comes from the high-availability store, and no path says so.
         boolean takesOver =
                 configuration.getOptional(DeploymentOptions.TARGET).equals(Optional.of("embedded"))
                         && !configuration

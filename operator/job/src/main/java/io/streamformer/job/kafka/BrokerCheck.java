@@ -38,14 +38,15 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * What only the brokers can tell to be wrong with a job: asked by the client that submits it, and
- * the input topic's part by the source when it starts. Every question has an end.
+ * Questions to the brokers that decide whether a job can run. The client that submits the job asks
+ * them all; the source asks those about its topic whenever it looks for partitions. No question
+ * waits longer than the client's {@code default.api.timeout.ms}.
  */
 public final class BrokerCheck {
 
     private static final Logger LOG = LoggerFactory.getLogger(BrokerCheck.class);
 
-    /** For clients whose own settings have no default.api.timeout.ms. */
+    /** Longest wait for an answer where kafka.properties has no default.api.timeout.ms. */
     private static final Duration PATIENCE = Duration.ofSeconds(15);
 
     private static final Pattern COMMA = Pattern.compile("\\s*,\\s*");
@@ -62,9 +63,9 @@ public final class BrokerCheck {
     /**
      * Asks the brokers whether a job can run.
      *
-     * @param resultsTopics topics that it will write besides that of dead letters
-     * @param restores whether it begins with the state of an earlier one
-     * @return what is wrong, with the next step, each in one line; empty where nothing is
+     * @param resultsTopics topics that the job will write, besides its dead letters
+     * @param restores whether the job begins with the state of an earlier one
+     * @return the problems, each in one line with the next step; empty if there are none
      */
     public static List<String> problems(
             Options options, Collection<String> resultsTopics, boolean restores) {
@@ -117,9 +118,10 @@ public final class BrokerCheck {
     }
 
     /**
-     * What is wrong with some topics.
+     * The problems of some topics.
      *
      * @param topics names, with what the job does with each
+     * @throws KafkaException if the brokers do not answer, or refuse the credentials
      */
     static List<String> ofTopics(Admin admin, SortedMap<String, AclOperation> topics) {
         List<String> found = new ArrayList<>();

@@ -22,11 +22,11 @@ final class InputTopic implements KafkaSubscriber, KafkaDatasetIdentifierProvide
     private static final long serialVersionUID = 1L;
 
     private final String topic;
-    private final KafkaSubscriber flinks;
+    private final KafkaSubscriber partitions;
 
     InputTopic(String topic) {
         this.topic = topic;
-        flinks = KafkaSubscriber.getTopicListSubscriber(List.of(topic));
+        partitions = KafkaSubscriber.getTopicListSubscriber(List.of(topic));
     }
 
     @Override
@@ -50,7 +50,7 @@ final class InputTopic implements KafkaSubscriber, KafkaDatasetIdentifierProvide
             throw new SuppressRestartsException(
                     new IllegalStateException(String.join(" ", problems)));
         }
-        return flinks.getSubscribedTopicPartitions(admin);
+        return partitions.getSubscribedTopicPartitions(admin);
     }
 
     @Override
