@@ -142,7 +142,7 @@ public final class Option<T> {
             value = type.parse(text);
         } catch (IllegalArgumentException | ArithmeticException e) {
             if (type == OptionType.MAP) {
-                // A map may hold a password: the text appears neither here nor in a cause.
+                // A map may hold a password, so the text is not shown, in a cause either.
                 throw new IllegalArgumentException(
                         key
                                 + " cannot be read. Give name:value with commas between, or --"

@@ -189,7 +189,7 @@ public final class StreamformerJob {
         return inference.tracedDeadLetters().union(sized.tracedDeadLetters());
     }
 
-    /** Sets what is given, and what neither the options nor the environment's user has set. */
+    /** Sets what the options give, and our defaults where the environment has no setting. */
     private static void configure(StreamExecutionEnvironment env, JobOptions options) {
         ReadableConfig users = env.getConfiguration();
         Configuration ours = new Configuration();
