@@ -3,12 +3,12 @@ package io.streamformer.it;
 import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.streamformer.bundle.Task;
 import io.streamformer.job.BundleRoute;
 import io.streamformer.job.JobOptions;
 import io.streamformer.job.StreamformerJob;
 import io.streamformer.job.kafka.InputStart;
 import io.streamformer.job.kafka.KafkaOptions;
-import io.streamformer.local.DemoTask;
 import io.streamformer.local.EmbeddedKafka;
 import io.streamformer.local.RunningJob;
 import io.streamformer.local.Topics;
@@ -47,7 +47,7 @@ class BrokerCheckITCase {
     private final Topics topics =
             Topics.prefixed(
                     "check-" + UUID.randomUUID().toString().substring(0, 8) + "-",
-                    Set.of(DemoTask.SENTIMENT));
+                    Set.of(Task.TEXT_CLASSIFICATION));
 
     @TempDir private Path folder;
 
@@ -88,7 +88,7 @@ class BrokerCheckITCase {
         assertRefused(
                 options(stack.bootstrapServers()).set("sink.transaction-timeout", "20 min"),
                 "The topic " + topics.events() + " does not exist. Create it",
-                "The topic " + topics.resultsOf(DemoTask.SENTIMENT) + " does not exist",
+                "The topic " + topics.resultsOf(Task.TEXT_CLASSIFICATION) + " does not exist",
                 "The topic " + topics.deadLetters() + " does not exist",
                 "sink.transaction-timeout is 20 min, but the brokers allow at most 15 min");
     }
@@ -143,7 +143,7 @@ class BrokerCheckITCase {
         assertRefused(
                 sasl(LOGIN + "username=\"guest\" password=\"guest\";"),
                 "no right to read the topic " + topics.events(),
-                "no right to write the topic " + topics.resultsOf(DemoTask.SENTIMENT),
+                "no right to write the topic " + topics.resultsOf(Task.TEXT_CLASSIFICATION),
                 "no right to write the topic " + topics.deadLetters(),
                 "no right to read the group check");
     }
@@ -229,7 +229,7 @@ class BrokerCheckITCase {
                 .set(JobOptions.BUNDLES, List.of(TestBundles.TINY_SENTIMENT.toString()))
                 .set(KafkaOptions.INPUT_TOPIC, topics.events())
                 .set(KafkaOptions.INPUT_GROUP_ID, "check")
-                .set(JobOptions.RESULTS_TOPIC, topics.resultsOf(DemoTask.SENTIMENT))
+                .set(JobOptions.RESULTS_TOPIC, topics.resultsOf(Task.TEXT_CLASSIFICATION))
                 .set(KafkaOptions.DEAD_LETTER_TOPIC, topics.deadLetters())
                 .set(JobOptions.CHECKPOINT_INTERVAL, Duration.ofMillis(200));
     }

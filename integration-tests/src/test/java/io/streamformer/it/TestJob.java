@@ -3,13 +3,14 @@ package io.streamformer.it;
 import static java.nio.charset.StandardCharsets.UTF_8;
 
 import io.streamformer.bundle.Bundle;
+import io.streamformer.bundle.Task;
 import io.streamformer.engine.ModelOptions;
 import io.streamformer.inference.Device;
 import io.streamformer.job.BundleRoute;
 import io.streamformer.job.JobOptions;
 import io.streamformer.job.StreamformerJob;
 import io.streamformer.job.kafka.KafkaOptions;
-import io.streamformer.local.DemoTask;
+import io.streamformer.local.DemoTasks;
 import io.streamformer.local.EmbeddedKafka;
 import io.streamformer.local.RunningJob;
 import io.streamformer.local.Topics;
@@ -82,7 +83,7 @@ final class TestJob implements AutoCloseable {
     static TestJob start(LocalStack stack, List<Path> bundles, Consumer<JobOptions.Builder> more)
             throws Exception {
         String prefix = "it-" + UUID.randomUUID().toString().substring(0, 8) + "-";
-        Set<DemoTask> tasks = EnumSet.noneOf(DemoTask.class);
+        Set<Task> tasks = EnumSet.noneOf(Task.class);
         for (Path bundle : bundles) {
             tasks.add(taskOf(bundle));
         }
@@ -125,8 +126,8 @@ final class TestJob implements AutoCloseable {
         return start(stack, topics, options, configuration);
     }
 
-    private static DemoTask taskOf(Path bundle) {
-        return DemoTask.of(Bundle.read(bundle).manifest().task());
+    private static Task taskOf(Path bundle) {
+        return Bundle.read(bundle).manifest().task();
     }
 
     RunningJob job() {
@@ -229,7 +230,7 @@ final class TestJob implements AutoCloseable {
     private Outcome outcome(ConsumerRecord<byte[], byte[]> record) throws Exception {
         Class<? extends SpecificRecordBase> type =
                 topics.taskOf(record.topic())
-                        .<Class<? extends SpecificRecordBase>>map(DemoTask::recordClass)
+                        .<Class<? extends SpecificRecordBase>>map(DemoTasks::recordClass)
                         .orElse(DeadLetter.class);
         return new Outcome(
                 record,

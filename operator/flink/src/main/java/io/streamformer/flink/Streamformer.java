@@ -1,15 +1,22 @@
 package io.streamformer.flink;
 
 import io.streamformer.batch.Priority;
+import io.streamformer.bundle.BundleReference;
 import io.streamformer.engine.ModelOptions;
 import io.streamformer.flink.async.InferenceAsyncFunction;
 import io.streamformer.flink.async.KeyOrderedFactory;
 import io.streamformer.flink.async.Model;
 import io.streamformer.flink.async.PipelineModel;
-import io.streamformer.flink.bundle.BundleCache;
+import io.streamformer.flink.bundle.BundleFiles;
 import io.streamformer.flink.state.AvroRecordTypeInfo;
 import io.streamformer.flink.state.RecordTypeInfo;
+import io.streamformer.flink.task.AnswerRecords;
+import io.streamformer.flink.task.ClassificationRecords;
+import io.streamformer.flink.task.EmbeddingRecords;
+import io.streamformer.flink.task.EntityRecords;
+import io.streamformer.flink.task.GeneratedTextRecords;
 import io.streamformer.flink.task.TaskRecords;
+import io.streamformer.flink.task.TranslationRecords;
 import io.streamformer.options.Option;
 import io.streamformer.options.Options;
 import io.streamformer.schemas.Answer;
@@ -49,12 +56,22 @@ public final class Streamformer<T extends SpecificRecordBase> {
 
     private final TaskRecords<T> records;
     private final String bundle;
+
+    /** Null until the step is added to a job: then the bundle's hash is read. */
+    private final BundleReference reference;
+
     private final String uid;
     private final Options options;
 
-    private Streamformer(TaskRecords<T> records, String bundle, String uid, Options options) {
+    private Streamformer(
+            TaskRecords<T> records,
+            String bundle,
+            BundleReference reference,
+            String uid,
+            Options options) {
         this.records = records;
         this.bundle = Objects.requireNonNull(bundle, "bundle");
+        this.reference = reference;
         this.uid = uid;
         this.options = options;
     }
@@ -66,7 +83,7 @@ public final class Streamformer<T extends SpecificRecordBase> {
      *     every TaskManager
      */
     public static Streamformer<Classification> classify(String bundle) {
-        return of(TaskRecords.Classifications.INSTANCE, bundle);
+        return of(ClassificationRecords.INSTANCE, bundle);
     }
 
     /**
@@ -76,7 +93,7 @@ public final class Streamformer<T extends SpecificRecordBase> {
      *     every TaskManager
      */
     public static Streamformer<Translation> translate(String bundle) {
-        return of(TaskRecords.Translations.INSTANCE, bundle);
+        return of(TranslationRecords.INSTANCE, bundle);
     }
 
     /**
@@ -86,7 +103,7 @@ public final class Streamformer<T extends SpecificRecordBase> {
      *     every TaskManager
      */
     public static Streamformer<Entities> entities(String bundle) {
-        return of(TaskRecords.TaggedEntities.INSTANCE, bundle);
+        return of(EntityRecords.INSTANCE, bundle);
     }
 
     /**
@@ -97,7 +114,7 @@ public final class Streamformer<T extends SpecificRecordBase> {
      *     every TaskManager
      */
     public static Streamformer<Answer> answers(String bundle) {
-        return of(TaskRecords.Answers.INSTANCE, bundle);
+        return of(AnswerRecords.INSTANCE, bundle);
     }
 
     /**
@@ -107,7 +124,7 @@ public final class Streamformer<T extends SpecificRecordBase> {
      *     every TaskManager
      */
     public static Streamformer<Embedding> embeddings(String bundle) {
-        return of(TaskRecords.Vectors.INSTANCE, bundle);
+        return of(EmbeddingRecords.INSTANCE, bundle);
     }
 
     /**
@@ -117,7 +134,7 @@ public final class Streamformer<T extends SpecificRecordBase> {
      *     every TaskManager
      */
     public static Streamformer<GeneratedText> summarize(String bundle) {
-        return of(TaskRecords.GeneratedTexts.SUMMARIES, bundle);
+        return of(GeneratedTextRecords.SUMMARIES, bundle);
     }
 
     /**
@@ -127,7 +144,7 @@ public final class Streamformer<T extends SpecificRecordBase> {
      *     every TaskManager
      */
     public static Streamformer<GeneratedText> generate(String bundle) {
-        return of(TaskRecords.GeneratedTexts.TEXT2TEXT, bundle);
+        return of(GeneratedTextRecords.TEXT2TEXT, bundle);
     }
 
     /**
@@ -137,7 +154,7 @@ public final class Streamformer<T extends SpecificRecordBase> {
      *     every TaskManager
      */
     public static Streamformer<GeneratedText> complete(String bundle) {
-        return of(TaskRecords.GeneratedTexts.CONTINUATIONS, bundle);
+        return of(GeneratedTextRecords.CONTINUATIONS, bundle);
     }
 
     /** A step that gives the records of any task. */
@@ -145,7 +162,13 @@ public final class Streamformer<T extends SpecificRecordBase> {
     public static <T extends SpecificRecordBase> Streamformer<T> of(
             TaskRecords<T> records, String bundle) {
         // Not by the bundle's folder: an upgrade of the model keeps the operator's state.
-        return new Streamformer<>(records, bundle, records.task().id(), Options.DEFAULTS);
+        return new Streamformer<>(records, bundle, null, records.task().id(), Options.DEFAULTS);
+    }
+
+    /** A step with a bundle whose hash is known already. */
+    @Internal
+    public Streamformer<T> pinnedTo(BundleReference value) {
+        return new Streamformer<>(records, value.uri(), value, uid, options);
     }
 
     /**
@@ -169,7 +192,7 @@ public final class Streamformer<T extends SpecificRecordBase> {
     /** Sets all options. */
     @Internal
     public Streamformer<T> with(Options values) {
-        return new Streamformer<>(records, bundle, uid, values);
+        return new Streamformer<>(records, bundle, reference, uid, values);
     }
 
     /**
@@ -200,7 +223,7 @@ public final class Streamformer<T extends SpecificRecordBase> {
      * such as text-classification, so a second step of the same task needs one of its own.
      */
     public Streamformer<T> uid(String value) {
-        return new Streamformer<>(records, bundle, value, options);
+        return new Streamformer<>(records, bundle, reference, value, options);
     }
 
     /**
@@ -245,7 +268,9 @@ public final class Streamformer<T extends SpecificRecordBase> {
         return applyTraced(
                 events,
                 new PipelineModel.Lease(
-                        BundleCache.absolute(bundle),
+                        reference == null
+                                ? BundleFiles.of(bundle).describe().reference()
+                                : reference,
                         options.only(ModelOptions.ALL),
                         options.get(StepOptions.BUNDLE_CACHE)));
     }

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.streamformer.bundle.Manifest;
 import io.streamformer.bundle.Task;
+import io.streamformer.engine.Answer;
 import io.streamformer.engine.TextInput;
 import io.streamformer.flink.async.Model;
 import io.streamformer.flink.state.AvroRecordTypeInfo;
@@ -13,11 +14,10 @@ import io.streamformer.flink.testing.FakeModel;
 import io.streamformer.flink.testing.HollowBundle;
 import io.streamformer.schemas.Classification;
 import io.streamformer.schemas.DeadLetter;
-import io.streamformer.schemas.ModelReference;
 import io.streamformer.schemas.TextEvent;
 import io.streamformer.schemas.Translation;
 import io.streamformer.schemas.testing.Records;
-import io.streamformer.task.Prediction;
+import io.streamformer.task.TextClassification;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -134,7 +134,8 @@ class StreamformerTest {
     void streamsMayBeAskedForTwice() {
         LocalStreamEnvironment env = environment();
         Inference<Classification> mood =
-                Streamformer.classify("x").apply(events(env, List.of(Records.event("a", "b"))));
+                Streamformer.classify(HollowBundle.classifier(temp, "moods").toString())
+                        .apply(events(env, List.of(Records.event("a", "b"))));
         assertThat(mood.results()).isSameAs(mood.results());
         assertThat(mood.deadLetters()).isSameAs(mood.deadLetters());
     }
@@ -163,12 +164,14 @@ class StreamformerTest {
     void aSecondStepOfATaskNeedsAnId() {
         LocalStreamEnvironment env = environment();
         DataStream<TextEvent> events = events(env, List.of(Records.event("a", "b")));
-        Streamformer.classify("/models/moods").apply(events);
-        assertThatThrownBy(() -> Streamformer.classify("/models/topics").apply(events))
+        String moods = HollowBundle.classifier(temp, "moods").toString();
+        String topics = HollowBundle.classifier(temp, "topics").toString();
+        Streamformer.classify(moods).apply(events);
+        assertThatThrownBy(() -> Streamformer.classify(topics).apply(events))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessageContaining("two steps with the operator id text-classification")
                 .hasMessageContaining(".uid(");
-        Streamformer.classify("/models/topics").uid("topics").apply(events);
+        Streamformer.classify(topics).uid("topics").apply(events);
     }
 
     @Test
@@ -255,21 +258,18 @@ class StreamformerTest {
         }
 
         @Override
-        public ModelReference reference() {
-            return Records.MODEL;
-        }
-
-        @Override
         public int minimumCapacity() {
             return 2;
         }
 
         @Override
-        public CompletableFuture<Prediction> submit(TextInput input) {
+        public CompletableFuture<Answer> submit(TextInput input) {
             return CompletableFuture.supplyAsync(
                     () ->
-                            new Prediction.Classification(
-                                    input.text(), 1f, Map.of(input.text(), 1f), 3, false));
+                            new Answer(
+                                    new TextClassification.Classification(
+                                            input.text(), 1f, Map.of(input.text(), 1f), 3, false),
+                                    new Answer.ServedModel(manifest(), "int8", "ab12")));
         }
 
         @Override
