@@ -6,6 +6,7 @@ import io.streamformer.bundle.Bundle;
 import io.streamformer.bundle.Task;
 import io.streamformer.engine.ModelOptions;
 import io.streamformer.inference.Device;
+import io.streamformer.job.BundleRoute;
 import io.streamformer.job.JobOptions;
 import io.streamformer.job.StreamformerJob;
 import io.streamformer.job.kafka.KafkaOptions;
@@ -30,6 +31,8 @@ import java.util.concurrent.Future;
 import java.util.function.Consumer;
 import java.util.function.Predicate;
 import org.apache.avro.specific.SpecificRecordBase;
+import org.apache.flink.configuration.Configuration;
+import org.apache.flink.configuration.StateRecoveryOptions;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
@@ -56,12 +59,14 @@ final class TestJob implements AutoCloseable {
 
     private final String bootstrapServers;
     private final Topics topics;
+    private final JobOptions options;
     private final RunningJob job;
     private final KafkaProducer<byte[], byte[]> producer;
 
-    private TestJob(String bootstrapServers, Topics topics, RunningJob job) {
+    private TestJob(String bootstrapServers, Topics topics, JobOptions options, RunningJob job) {
         this.bootstrapServers = bootstrapServers;
         this.topics = topics;
+        this.options = options;
         this.job = job;
         this.producer =
                 new KafkaProducer<>(
@@ -100,9 +105,25 @@ final class TestJob implements AutoCloseable {
                     topics.resultsOf(taskOf(bundle)));
         }
         more.accept(options);
+        return start(stack, topics, options.build(), new Configuration());
+    }
+
+    private static TestJob start(
+            LocalStack stack, Topics topics, JobOptions options, Configuration more)
+            throws Exception {
         StreamExecutionEnvironment environment = stack.cluster().environment();
-        StreamformerJob.build(environment, options.build());
-        return new TestJob(stack.bootstrapServers(), topics, stack.cluster().submit(environment));
+        environment.configure(more);
+        List<BundleRoute> routes = StreamformerJob.build(environment, options);
+        StreamformerJob.checkBrokers(environment, options, routes);
+        return new TestJob(
+                stack.bootstrapServers(), topics, options, stack.cluster().submit(environment));
+    }
+
+    /** Starts the job again on its topics, from a checkpoint. */
+    TestJob restore(LocalStack stack, Path checkpoint) throws Exception {
+        Configuration configuration = new Configuration();
+        configuration.set(StateRecoveryOptions.SAVEPOINT_PATH, checkpoint.toUri().toString());
+        return start(stack, topics, options, configuration);
     }
 
     private static Task taskOf(Path bundle) {

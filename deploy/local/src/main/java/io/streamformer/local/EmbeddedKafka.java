@@ -8,6 +8,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import kafka.server.KafkaConfig;
@@ -45,19 +46,27 @@ public final class EmbeddedKafka implements AutoCloseable {
 
     /** Starts a broker whose records live as long as it does. */
     public static EmbeddedKafka start() throws IOException {
+        return start(Map.of());
+    }
+
+    /** The same with further settings of the broker, for tests that need a stricter one. */
+    public static EmbeddedKafka start(Map<String, String> more) throws IOException {
         TemporaryFolder temporary = TemporaryFolder.create("kafka");
-        return start(temporary.path(), temporary);
+        return start(temporary.path(), temporary, more);
     }
 
     /** Starts a broker on a folder of its own, which may hold the records of an earlier one. */
     public static EmbeddedKafka start(Path folder) throws IOException {
-        return start(folder, null);
+        return start(folder, null, Map.of());
     }
 
-    private static EmbeddedKafka start(Path folder, TemporaryFolder temporary) throws IOException {
+    private static EmbeddedKafka start(
+            Path folder, TemporaryFolder temporary, Map<String, String> more) throws IOException {
         List<Integer> ports = freePorts(2);
         Path logs = folder.resolve("log");
-        KafkaConfig config = KafkaConfig.apply(settings(logs, ports.get(0), ports.get(1)), false);
+        Map<String, String> settings = new HashMap<>(settings(logs, ports.get(0), ports.get(1)));
+        settings.putAll(more);
+        KafkaConfig config = KafkaConfig.apply(settings, false);
         KafkaRaftServer server = null;
         try {
             format(logs);

@@ -141,6 +141,14 @@ public final class Option<T> {
         try {
             value = type.parse(text);
         } catch (IllegalArgumentException | ArithmeticException e) {
+            if (type == OptionType.MAP) {
+                // A map may hold a password, so the text is not shown, in a cause either.
+                throw new IllegalArgumentException(
+                        key
+                                + " cannot be read. Give name:value with commas between, or --"
+                                + key
+                                + ".NAME VALUE for each.");
+            }
             String article = type.name().contains(",") ? "one of: " : "a value of the type ";
             throw new IllegalArgumentException(
                     key + " is '" + text + "'. Give " + article + type.name() + ".", e);

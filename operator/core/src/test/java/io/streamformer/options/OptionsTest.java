@@ -75,6 +75,17 @@ class OptionsTest {
         assertThat(set).hasToString("{model.rows=8, properties=[password]}");
     }
 
+    @Test
+    void aMapThatCannotBeReadIsNotShown() {
+        for (String text : List.of("password", "password=\"hidden", ":hidden")) {
+            assertThatThrownBy(() -> Options.DEFAULTS.with(PROPERTIES, "properties", text))
+                    .hasMessageContaining("properties cannot be read")
+                    .hasNoCause()
+                    .message()
+                    .doesNotContain("hidden", text);
+        }
+    }
+
     static Stream<Arguments> writtenValues() {
         return Stream.of(
                 Arguments.of(OptionType.STRING, "a b", "a b"),

@@ -1,12 +1,16 @@
 package io.streamformer.flink;
 
+import io.streamformer.engine.InferenceException;
 import io.streamformer.schemas.DeadLetter;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
+import java.util.stream.Stream;
 
 /**
  * How dead letters are made: the record for programs, and beside the original headers those of
@@ -24,12 +28,25 @@ public final class DeadLetters {
 
     public static final String SERIALIZE = "serialize";
 
+    /** Every stage, by its name in metrics and dead letters. */
+    public static final List<String> STAGES =
+            Stream.concat(
+                            Stream.of(DESERIALIZE, SERIALIZE),
+                            Arrays.stream(InferenceException.Stage.values())
+                                    .map(DeadLetters::nameOf))
+                    .toList();
+
     /** Enough for the rule and the value seen; a reason never repeats a whole text. */
     private static final int MAX_REASON = 1_000;
 
     private static final int MAX_STACK_TRACE = 4_000;
 
     private DeadLetters() {}
+
+    /** The name of a stage of the core. */
+    public static String nameOf(InferenceException.Stage stage) {
+        return stage.name().toLowerCase(Locale.ROOT);
+    }
 
     /**
      * A dead letter.

@@ -1,9 +1,14 @@
 package io.streamformer.flink;
 
+import io.streamformer.flink.async.InferenceMetrics;
 import io.streamformer.flink.state.AvroRecordTypeInfo;
 import io.streamformer.flink.state.RecordTypeInfo;
 import io.streamformer.schemas.DeadLetter;
+import java.util.HashMap;
+import java.util.Map;
 import org.apache.avro.specific.SpecificRecordBase;
+import org.apache.flink.api.common.functions.OpenContext;
+import org.apache.flink.metrics.Counter;
 import org.apache.flink.streaming.api.datastream.DataStream;
 import org.apache.flink.streaming.api.datastream.SingleOutputStreamOperator;
 import org.apache.flink.streaming.api.functions.ProcessFunction;
@@ -24,6 +29,11 @@ public final class Inference<T extends SpecificRecordBase> {
     private final SingleOutputStreamOperator<Traced<T>> results;
     private final String uid;
 
+    /** Made when they are first asked for: an operator's id may exist once. */
+    private DataStream<T> values;
+
+    private DataStream<DeadLetter> letters;
+
     private Inference(
             Class<T> recordClass, SingleOutputStreamOperator<Traced<T>> results, String uid) {
         this.recordClass = recordClass;
@@ -31,7 +41,7 @@ public final class Inference<T extends SpecificRecordBase> {
         this.uid = uid;
     }
 
-    /** Splits outcomes, such as a source gives. */
+    /** Splits outcomes, such as a source gives, and counts the dead letters among them. */
     public static <T extends SpecificRecordBase> Inference<T> split(
             DataStream<Outcome<T>> outcomes, Class<T> recordClass, String uid) {
         return new Inference<>(
@@ -42,14 +52,20 @@ public final class Inference<T extends SpecificRecordBase> {
                 uid);
     }
 
-    /** The results; ask once and keep the stream, for its operator has a fixed id. */
+    /** The results. */
     public DataStream<T> results() {
-        return values(results, recordClass, uid + "-results");
+        if (values == null) {
+            values = values(results, recordClass, uid + "-results");
+        }
+        return values;
     }
 
-    /** What has no result, and why; ask once and keep the stream. */
+    /** What has no result, and why. */
     public DataStream<DeadLetter> deadLetters() {
-        return values(tracedDeadLetters(), DeadLetter.class, uid + "-dead-letters");
+        if (letters == null) {
+            letters = values(tracedDeadLetters(), DeadLetter.class, uid + "-dead-letters");
+        }
+        return letters;
     }
 
     private static <R extends SpecificRecordBase> DataStream<R> values(
@@ -72,12 +88,32 @@ public final class Inference<T extends SpecificRecordBase> {
 
         private static final long serialVersionUID = 1L;
 
+        /** Dead letters of any step are counted here, by stage, and so under one name. */
+        private transient Map<String, Counter> counters;
+
+        @Override
+        public void open(OpenContext context) {
+            counters = new HashMap<>();
+            // All at once, so that a dashboard has a zero where nothing failed yet.
+            DeadLetters.STAGES.forEach(this::counter);
+        }
+
+        private Counter counter(String stage) {
+            return counters.computeIfAbsent(
+                    stage,
+                    name ->
+                            InferenceMetrics.deadLetters(
+                                    getRuntimeContext().getMetricGroup(), name));
+        }
+
         @Override
         public void processElement(Outcome<T> outcome, Context context, Collector<Traced<T>> out) {
             if (outcome instanceof Outcome.Success<T> success) {
                 out.collect(success.result());
             } else {
-                context.output(DEAD_LETTERS, ((Outcome.Failure<T>) outcome).deadLetter());
+                Traced<DeadLetter> letter = ((Outcome.Failure<T>) outcome).deadLetter();
+                counter(letter.value().getStage()).inc();
+                context.output(DEAD_LETTERS, letter);
             }
         }
     }

@@ -31,9 +31,9 @@ import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 import org.apache.avro.specific.SpecificRecordBase;
 import org.apache.flink.annotation.Internal;
-import org.apache.flink.core.fs.Path;
 import org.apache.flink.streaming.api.datastream.AsyncDataStream;
 import org.apache.flink.streaming.api.datastream.DataStream;
+import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 
 /**
  * A model as a step of a Flink job: a stream of text events in, a stream of results and one of dead
@@ -161,12 +161,8 @@ public final class Streamformer<T extends SpecificRecordBase> {
     @Internal
     public static <T extends SpecificRecordBase> Streamformer<T> of(
             TaskRecords<T> records, String bundle) {
-        return new Streamformer<>(
-                records,
-                bundle,
-                null,
-                records.task().id() + "-" + new Path(bundle).getName(),
-                Options.DEFAULTS);
+        // Not by the bundle's folder: an upgrade of the model keeps the operator's state.
+        return new Streamformer<>(records, bundle, null, records.task().id(), Options.DEFAULTS);
     }
 
     /** A step with a bundle whose hash is known already. */
@@ -222,7 +218,10 @@ public final class Streamformer<T extends SpecificRecordBase> {
         return with(StepOptions.PRIORITY, value);
     }
 
-    /** Start of the ids of this step's operators; a savepoint finds them by it. */
+    /**
+     * Start of the ids of this step's operators; a savepoint finds them by it. Default: the task,
+     * such as text-classification, so a second step of the same task needs one of its own.
+     */
     public Streamformer<T> uid(String value) {
         return new Streamformer<>(records, bundle, reference, value, options);
     }
@@ -254,6 +253,16 @@ public final class Streamformer<T extends SpecificRecordBase> {
                         .uid(uid + "-events"));
     }
 
+    private void refuseSecond(StreamExecutionEnvironment env) {
+        if (env.getTransformations().stream().anyMatch(other -> uid.equals(other.getUid()))) {
+            throw new IllegalArgumentException(
+                    "The job has two steps with the operator id "
+                            + uid
+                            + ". Give one of them another, with .uid(\"…\"), and keep it: Flink finds"
+                            + " the step's state by it.");
+        }
+    }
+
     /** Adds the model to a job; key, timestamp and headers of the events stay with the results. */
     public Inference<T> applyTraced(DataStream<Traced<TextEvent>> events) {
         return applyTraced(
@@ -267,6 +276,7 @@ public final class Streamformer<T extends SpecificRecordBase> {
     }
 
     Inference<T> applyTraced(DataStream<Traced<TextEvent>> events, Model.Source model) {
+        refuseSecond(events.getExecutionEnvironment());
         int capacity = options.get(StepOptions.ASYNC_CAPACITY);
         Order order = options.get(StepOptions.ASYNC_ORDER);
         InferenceAsyncFunction<T> function =

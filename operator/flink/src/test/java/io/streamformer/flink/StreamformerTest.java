@@ -21,12 +21,18 @@ import io.streamformer.task.TextClassification;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import java.util.stream.Collectors;
 import org.apache.flink.api.common.functions.RuntimeContext;
+import org.apache.flink.api.dag.Transformation;
 import org.apache.flink.configuration.Configuration;
 import org.apache.flink.configuration.PipelineOptions;
+import org.apache.flink.metrics.Counter;
+import org.apache.flink.metrics.Gauge;
 import org.apache.flink.streaming.api.datastream.DataStream;
 import org.apache.flink.streaming.api.environment.LocalStreamEnvironment;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
@@ -122,6 +128,102 @@ class StreamformerTest {
                         .results();
         assertThatThrownBy(() -> results.executeAndCollect().forEachRemaining(result -> {}))
                 .hasStackTraceContaining("Bundle refused");
+    }
+
+    @Test
+    void streamsMayBeAskedForTwice() {
+        LocalStreamEnvironment env = environment();
+        Inference<Classification> mood =
+                Streamformer.classify(HollowBundle.classifier(temp, "moods").toString())
+                        .apply(events(env, List.of(Records.event("a", "b"))));
+        assertThat(mood.results()).isSameAs(mood.results());
+        assertThat(mood.deadLetters()).isSameAs(mood.deadLetters());
+    }
+
+    @Test
+    void anUpgradeOfTheModelKeepsTheOperatorsId() {
+        assertThat(ids("/models/sentiment-en-1")).isEqualTo(ids("s3://models/sentiment-en-2"));
+    }
+
+    private static Set<String> ids(String bundle) {
+        LocalStreamEnvironment env = environment();
+        Streamformer.classify(bundle)
+                .applyTraced(
+                        events(env, List.of(Records.event("a", "b")))
+                                .map(
+                                        event -> new Traced<>(event, Origin.NONE),
+                                        RecordTypeInfo.traced(TextEvent.class))
+                                .uid("traced"),
+                        new EchoSource());
+        return env.getTransformations().stream()
+                .map(Transformation::getUid)
+                .collect(Collectors.toSet());
+    }
+
+    @Test
+    void aSecondStepOfATaskNeedsAnId() {
+        LocalStreamEnvironment env = environment();
+        DataStream<TextEvent> events = events(env, List.of(Records.event("a", "b")));
+        String moods = HollowBundle.classifier(temp, "moods").toString();
+        String topics = HollowBundle.classifier(temp, "topics").toString();
+        Streamformer.classify(moods).apply(events);
+        assertThatThrownBy(() -> Streamformer.classify(topics).apply(events))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("two steps with the operator id text-classification")
+                .hasMessageContaining(".uid(");
+        Streamformer.classify(topics).uid("topics").apply(events);
+    }
+
+    @Test
+    void prometheusCanShowEveryMetric() throws Exception {
+        Configuration configuration = new Configuration();
+        configuration.setString(
+                "metrics.reporter.test.factory.class", PrometheusNames.class.getName());
+        LocalStreamEnvironment env =
+                StreamExecutionEnvironment.createLocalEnvironment(1, configuration);
+        Inference<Classification> sentiment =
+                Streamformer.classify(
+                                io.streamformer.testing.TestBundle.resource("tiny-sentiment")
+                                        .toString())
+                        .apply(
+                                events(
+                                        env,
+                                        List.of(
+                                                Records.event("a", "Hello!"),
+                                                Records.event("b", " "))));
+        sentiment.results().executeAndCollect().forEachRemaining(result -> {});
+
+        Map<String, Set<String>> labels = new HashMap<>();
+        for (PrometheusNames.Sample sample : PrometheusNames.all()) {
+            assertThat(labels.computeIfAbsent(sample.name(), name -> sample.labels().keySet()))
+                    .as("Prometheus takes one set of labels for " + sample.name())
+                    .isEqualTo(sample.labels().keySet());
+            if (sample.metric() instanceof Gauge<?> gauge) {
+                assertThat(gauge.getValue()).as(sample.name()).isInstanceOf(Number.class);
+            }
+        }
+        String prefix = "flink_taskmanager_job_task_operator_streamformer_";
+        assertThat(labels).containsKey(prefix + "session_kind_failures");
+        assertThat(sample(prefix + "session_model_version_variant_info", "<variant>", "int8"))
+                .extracting(PrometheusNames.Sample::labels)
+                .satisfies(
+                        info ->
+                                assertThat(info)
+                                        .containsEntry("<model>", "tiny-sentiment")
+                                        .containsKey("<version>"));
+        for (String stage : DeadLetters.STAGES) {
+            Counter counter =
+                    (Counter) sample(prefix + "stage_deadLetters", "<stage>", stage).metric();
+            assertThat(counter.getCount()).as(stage).isEqualTo(stage.equals("validate") ? 1 : 0);
+        }
+    }
+
+    private static PrometheusNames.Sample sample(String name, String label, String value) {
+        return PrometheusNames.all().stream()
+                .filter(one -> one.name().equals(name))
+                .filter(one -> value.equals(one.labels().get(label)))
+                .findAny()
+                .orElseThrow();
     }
 
     @Test

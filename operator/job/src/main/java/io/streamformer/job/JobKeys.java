@@ -55,6 +55,26 @@ final class JobKeys {
         return changed;
     }
 
+    /** The keys without the prefix that may be in front of them. */
+    static SortedMap<String, String> withoutPrefix(Map<String, String> given) {
+        SortedMap<String, String> keys = new TreeMap<>();
+        given.forEach(
+                (key, value) -> {
+                    String bare =
+                            key.startsWith(JobOptions.PREFIX)
+                                    ? key.substring(JobOptions.PREFIX.length())
+                                    : key;
+                    if (keys.put(bare, value) != null) {
+                        throw new IllegalArgumentException(
+                                bare
+                                        + " is given with and without "
+                                        + JobOptions.PREFIX
+                                        + ". Keep one.");
+                    }
+                });
+        return keys;
+    }
+
     /** Refuses keys that no option has; those of bundles are checked once these are known. */
     static void check(Collection<String> keys) {
         for (String key : keys) {

@@ -20,6 +20,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import org.apache.flink.configuration.ReadableConfig;
 
 /**
  * The options of {@link StreamformerJob}: {@link KafkaOptions}, those declared here, {@link
@@ -55,11 +56,14 @@ public final class JobOptions {
                             value -> value.compareTo(SHORTEST_CHECKPOINT_INTERVAL) >= 0)
                     .help(
                             "Time between checkpoints. With exactly-once, results become visible at"
-                                    + " each.");
+                                    + " each. Flink's execution.checkpointing.interval holds where"
+                                    + " this is not set.");
 
     public static final Option<String> CHECKPOINT_DIRECTORY =
             Option.named("checkpoint.directory", JOB, STRING)
-                    .help("Where checkpoints are kept. Default: Flink's.");
+                    .help(
+                            "Where checkpoints are kept, also after the job was cancelled or has"
+                                    + " failed. Default: Flink's execution.checkpointing.dir.");
 
     public static final Option<Integer> PARALLELISM =
             Option.named("parallelism", JOB, INTEGER)
@@ -71,7 +75,9 @@ public final class JobOptions {
     public static final Option<String> JOB_NAME =
             Option.named("job.name", JOB, STRING)
                     .defaultsTo("streamformer")
-                    .help("The job's name in Flink's web UI.");
+                    .help(
+                            "The job's name in Flink's web UI. Flink's pipeline.name holds where"
+                                    + " this is not set.");
 
     /** Every option, in the order of their declaration. */
     public static final List<Option<?>> ALL =
@@ -81,6 +87,9 @@ public final class JobOptions {
                     StepOptions.class,
                     ModelOptions.class,
                     DecodingOptions.class);
+
+    /** What keys may have in front; in Flink's configuration they must. */
+    public static final String PREFIX = "streamformer.";
 
     /** As they were given, by key. */
     private final SortedMap<String, String> given;
@@ -93,13 +102,14 @@ public final class JobOptions {
     }
 
     /**
-     * Options by their keys.
+     * Options by their keys, with or without {@link #PREFIX}: such as a SQL {@code WITH} clause
+     * has.
      *
      * @throws IllegalArgumentException in one line, if a key is unknown, a value cannot be read or
      *     options do not go together
      */
     public static JobOptions of(Map<String, String> given) {
-        JobOptions options = new JobOptions(new TreeMap<>(given));
+        JobOptions options = new JobOptions(JobKeys.withoutPrefix(given));
         JobRules.check(options);
         return options;
     }
@@ -111,6 +121,20 @@ public final class JobOptions {
      */
     public static JobOptions fromArgs(String... args) {
         return of(OptionsText.parse(args));
+    }
+
+    /**
+     * Options from Flink's configuration, whose keys have {@link #PREFIX} in front, and from a
+     * command line, which goes first.
+     *
+     * @throws IllegalArgumentException in one line, as {@link #of}
+     */
+    public static JobOptions of(ReadableConfig configuration, String... args) {
+        Map<String, String> prefixed = new TreeMap<>(configuration.toMap());
+        prefixed.keySet().removeIf(key -> !key.startsWith(PREFIX));
+        SortedMap<String, String> given = JobKeys.withoutPrefix(prefixed);
+        given.putAll(JobKeys.withoutPrefix(OptionsText.parse(args)));
+        return of(given);
     }
 
     /** Options from code. */
@@ -126,6 +150,11 @@ public final class JobOptions {
     /** The option's value, or its default; null where there is neither. */
     public <T> T get(Option<T> option) {
         return values.get(option);
+    }
+
+    /** Whether a value was given, if only the default's. */
+    boolean isGiven(Option<?> option) {
+        return given.containsKey(option.key());
     }
 
     <T> Optional<T> find(Option<T> option) {

@@ -13,16 +13,17 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.apache.flink.connector.base.DeliveryGuarantee;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /** The rules that options of a job obey, alone and together, in one place. */
 final class JobRules {
 
-    private static final Logger LOG = LoggerFactory.getLogger(JobRules.class);
+    /** Ids of the operators that every job has. */
+    static final List<String> JOB_IDS =
+            List.of("text-events", "text-events-outcomes", "dead-letters", "dead-letters-size");
 
-    /** Kafka's default of the broker setting transaction.max.timeout.ms. */
-    private static final Duration BROKER_MAX_TRANSACTION = Duration.ofMinutes(15);
+    /** What the ids of a bundle's operators have after the bundle's name. */
+    static final List<String> ID_SUFFIXES =
+            List.of("", "-outcomes", "-results", "-results-size", "-results-outcomes");
 
     private JobRules() {}
 
@@ -33,7 +34,9 @@ final class JobRules {
                 options.find(KafkaOptions.BOOTSTRAP_SERVERS).isPresent(),
                 KafkaOptions.BOOTSTRAP_SERVERS);
         require(!options.get(JobOptions.BUNDLES).isEmpty(), JobOptions.BUNDLES);
-        checkTransactions(options);
+        if (options.isGiven(JobOptions.CHECKPOINT_INTERVAL)) {
+            checkTransactions(options, options.get(JobOptions.CHECKPOINT_INTERVAL));
+        }
         check(
                 !options.get(KafkaOptions.INPUT_BOUNDED)
                         || options.get(KafkaOptions.INPUT_START) != InputStart.LATEST,
@@ -52,6 +55,8 @@ final class JobRules {
                 users,
                 options.get(KafkaOptions.DEAD_LETTER_TOPIC),
                 KafkaOptions.DEAD_LETTER_TOPIC.key());
+        Map<String, String> ids = new HashMap<>();
+        JOB_IDS.forEach(id -> ids.put(id, "the job itself"));
         Map<String, String> paths = new HashMap<>();
         for (BundleRoute route : routes) {
             String other = paths.putIfAbsent(route.name(), route.bundle().uri());
@@ -63,6 +68,7 @@ final class JobRules {
                             + " are both bundles with the name "
                             + route.name()
                             + ". Remove one of them.");
+            ID_SUFFIXES.forEach(suffix -> checkIdIsFree(ids, route.name(), suffix));
             checkTopicIsFree(
                     users,
                     route.resultsTopic(),
@@ -73,13 +79,43 @@ final class JobRules {
     }
 
     /** Checks that a bundle's graph can do what the options ask for. */
-    static void checkFits(Options options, Manifest manifest) {
+    static void checkFits(JobOptions options, Manifest manifest) {
         try {
-            ModelOptions.checkFits(options, manifest);
+            ModelOptions.checkFits(options.forBundle(manifest.name()), manifest);
         } catch (IllegalArgumentException e) {
             throw new IllegalArgumentException(
-                    "The options of " + manifest.name() + " do not fit it: " + e.getMessage(), e);
+                    "The options of "
+                            + manifest.name()
+                            + " do not fit it: "
+                            + withGivenKeys(e.getMessage(), options, manifest.name()),
+                    e);
         }
+    }
+
+    /** A message of the core, which knows no bundles' own keys, with the keys that were given. */
+    private static String withGivenKeys(String message, JobOptions options, String bundle) {
+        String named = message;
+        for (Option<?> option : JobOptions.ALL) {
+            String own = JobKeys.ofBundle(option, bundle);
+            if (options.given().containsKey(own)) {
+                named = named.replace(option.key() + " ", own + " ");
+            }
+        }
+        return named;
+    }
+
+    private static void checkIdIsFree(Map<String, String> users, String bundle, String suffix) {
+        String id = bundle + suffix;
+        String other = users.putIfAbsent(id, "the bundle " + bundle);
+        check(
+                other == null,
+                "The bundle "
+                        + bundle
+                        + " would have an operator with the id "
+                        + id
+                        + ", which "
+                        + other
+                        + " has. Export the bundle under another name.");
     }
 
     private static void checkTopicIsFree(Map<String, String> users, String topic, String option) {
@@ -110,11 +146,11 @@ final class JobRules {
                         + ".");
     }
 
-    private static void checkTransactions(JobOptions options) {
+    /** Checks that transactions outlast the time between checkpoints, as it will be in the job. */
+    static void checkTransactions(JobOptions options, Duration interval) {
         if (options.get(KafkaOptions.DELIVERY_GUARANTEE) != DeliveryGuarantee.EXACTLY_ONCE) {
             return;
         }
-        Duration interval = options.get(JobOptions.CHECKPOINT_INTERVAL);
         Duration transaction = options.get(KafkaOptions.TRANSACTION_TIMEOUT);
         check(
                 transaction.compareTo(interval) > 0,
@@ -126,13 +162,6 @@ final class JobRules {
                         + ", which is "
                         + OptionType.DURATION.write(interval)
                         + ". Raise the first or lower the second.");
-        if (transaction.compareTo(BROKER_MAX_TRANSACTION) > 0) {
-            LOG.warn(
-                    "{} is {}. Brokers refuse more than their transaction.max.timeout.ms, by"
-                            + " default 15 min.",
-                    KafkaOptions.TRANSACTION_TIMEOUT,
-                    OptionType.DURATION.write(transaction));
-        }
     }
 
     private static void require(boolean isSet, Option<?> option) {

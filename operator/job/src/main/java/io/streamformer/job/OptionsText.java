@@ -1,43 +1,47 @@
 package io.streamformer.job;
 
 import io.streamformer.options.Option;
-import java.util.Collection;
 import java.util.List;
 import java.util.Map;
 import java.util.SortedMap;
 import java.util.TreeMap;
-import org.apache.flink.util.MultipleParameterTool;
 
 /** The options as text: read from a command line, written as its manual and as the docs' table. */
 final class OptionsText {
-
-    private static final String NO_VALUE = "__NO_VALUE_KEY";
 
     private OptionsText() {}
 
     /** The values of a command line by key; a list may repeat its option. */
     static SortedMap<String, String> parse(String... args) {
         SortedMap<String, String> given = new TreeMap<>();
-        Map<String, Collection<String>> values = MultipleParameterTool.fromArgs(args).toMultiMap();
-        values.forEach(
-                (key, all) -> {
-                    if (all.contains(NO_VALUE)) {
-                        throw new IllegalArgumentException(
-                                "--" + key + " has no value. Write --" + key + " VALUE.");
-                    }
-                    if (all.size() > 1 && !key.equals(JobOptions.BUNDLES.key())) {
-                        throw new IllegalArgumentException(
-                                "--"
-                                        + key
-                                        + " is given "
-                                        + all.size()
-                                        + " times. Only --"
-                                        + JobOptions.BUNDLES
-                                        + " may be repeated. Keep one.");
-                    }
-                    given.put(key, String.join(";", all));
-                });
+        for (int i = 0; i < args.length; i += 2) {
+            // The argument itself may be a secret whose key was forgotten: it is not shown.
+            check(
+                    args[i].startsWith("--"),
+                    "Argument " + (i + 1) + " has no -- in front. Write --KEY VALUE.");
+            String key = args[i].substring(2);
+            check(
+                    i + 1 < args.length && !args[i + 1].startsWith("--"),
+                    "--" + key + " has no value. Write --" + key + " VALUE.");
+            String before = given.put(key, args[i + 1]);
+            if (before != null) {
+                check(
+                        key.equals(JobOptions.BUNDLES.key()),
+                        "--"
+                                + key
+                                + " is given twice. Only --"
+                                + JobOptions.BUNDLES
+                                + " may be repeated. Keep one.");
+                given.put(key, before + ";" + args[i + 1]);
+            }
+        }
         return given;
+    }
+
+    private static void check(boolean holds, String message) {
+        if (!holds) {
+            throw new IllegalArgumentException(message);
+        }
     }
 
     /** An option's default as it is written; empty where there is none. */
@@ -56,6 +60,8 @@ final class OptionsText {
                         Usage: StreamformerJob --bootstrap-servers HOST:PORT --bundles PATH [--key value]...
 
                         An option model.x holds for every bundle, model.<bundle name>.x for one.
+                        Flink's configuration may set options too, as streamformer.KEY; the command
+                        line goes first.
 
                         """);
         for (Option<?> option : JobOptions.ALL) {

@@ -9,21 +9,30 @@ import io.streamformer.flink.Traced;
 import io.streamformer.flink.bundle.BundleFiles;
 import io.streamformer.flink.state.RecordTypeInfo;
 import io.streamformer.flink.task.TaskRecords;
+import io.streamformer.job.kafka.BrokerCheck;
 import io.streamformer.job.kafka.KafkaOptions;
 import io.streamformer.job.kafka.KafkaTopics;
 import io.streamformer.job.kafka.RecordSizeLimit;
+import io.streamformer.options.Option;
 import io.streamformer.options.Options;
 import io.streamformer.schemas.DeadLetter;
 import io.streamformer.schemas.TextEvent;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import org.apache.avro.specific.SpecificRecordBase;
 import org.apache.flink.api.common.eventtime.WatermarkStrategy;
 import org.apache.flink.configuration.CheckpointingOptions;
+import org.apache.flink.configuration.ConfigOption;
 import org.apache.flink.configuration.Configuration;
+import org.apache.flink.configuration.DeploymentOptions;
+import org.apache.flink.configuration.ExternalizedCheckpointRetention;
+import org.apache.flink.configuration.HighAvailabilityOptions;
 import org.apache.flink.configuration.PipelineOptions;
-import org.apache.flink.core.execution.CheckpointingMode;
+import org.apache.flink.configuration.ReadableConfig;
+import org.apache.flink.configuration.StateRecoveryOptions;
 import org.apache.flink.streaming.api.datastream.DataStream;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 
@@ -43,7 +52,8 @@ public final class StreamformerJob {
         }
         StreamExecutionEnvironment env = StreamExecutionEnvironment.getExecutionEnvironment();
         try {
-            build(env, JobOptions.fromArgs(args));
+            JobOptions options = JobOptions.of(env.getConfiguration(), args);
+            checkBrokers(env, options, build(env, options));
         } catch (IllegalArgumentException | BundleException e) {
             System.err.println(e.getMessage());
             // Not System.exit: an application cluster reports the exception as the job's end.
@@ -62,7 +72,7 @@ public final class StreamformerJob {
             BundleFiles.Described bundle = BundleFiles.of(path).describe();
             Manifest manifest = bundle.manifest();
             Options own = options.forBundle(manifest.name());
-            JobRules.checkFits(own, manifest);
+            JobRules.checkFits(options, manifest);
             routes.add(
                     new BundleRoute(
                             manifest.name(),
@@ -115,6 +125,39 @@ public final class StreamformerJob {
         return routes;
     }
 
+    /**
+     * Asks the brokers for what would end the job or lose events, before it is submitted: topics,
+     * rights, credentials, the longest transaction, and offsets without the state that goes with
+     * them. Gives up after {@code default.api.timeout.ms}, by default 15 s.
+     *
+     * @param routes what {@link #build} gave
+     * @throws IllegalArgumentException with all that is wrong, one problem a line
+     */
+    public static void checkBrokers(
+            StreamExecutionEnvironment env, JobOptions options, List<BundleRoute> routes) {
+        List<String> problems =
+                BrokerCheck.problems(
+                        options.values(),
+                        routes.stream().map(BundleRoute::resultsTopic).toList(),
+                        restores(env.getConfiguration()));
+        if (!problems.isEmpty()) {
+            throw new IllegalArgumentException(String.join("\n", problems));
+        }
+    }
+
+    /** Whether the job begins with the state of an earlier one. */
+    static boolean restores(ReadableConfig configuration) {
+        // When a JobManager of an application cluster takes over, it runs main again. The job's
+        // state then comes from the high-availability store, and no path says so.
+        boolean takesOver =
+                configuration.getOptional(DeploymentOptions.TARGET).equals(Optional.of("embedded"))
+                        && !configuration
+                                .get(HighAvailabilityOptions.HA_MODE)
+                                .equalsIgnoreCase("NONE");
+        return takesOver
+                || configuration.getOptional(StateRecoveryOptions.SAVEPOINT_PATH).isPresent();
+    }
+
     /** Adds a bundle's step and its sink; gives its dead letters. */
     private static <T extends SpecificRecordBase> DataStream<Traced<DeadLetter>> addBundle(
             DataStream<Traced<TextEvent>> events,
@@ -151,20 +194,50 @@ public final class StreamformerJob {
         return inference.tracedDeadLetters().union(sized.tracedDeadLetters());
     }
 
+    /** Sets what the options give, and our defaults where the environment has no setting. */
     private static void configure(StreamExecutionEnvironment env, JobOptions options) {
-        Configuration configuration = new Configuration();
+        ReadableConfig users = env.getConfiguration();
+        Configuration ours = new Configuration();
         // A type that would fall to Kryo fails here and not in somebody's savepoint.
-        configuration.set(PipelineOptions.GENERIC_TYPES, false);
-        configuration.set(PipelineOptions.NAME, options.get(JobOptions.JOB_NAME));
+        set(ours, PipelineOptions.GENERIC_TYPES, false, users);
+        // A job that was cancelled or has failed goes on from its last checkpoint.
+        set(
+                ours,
+                CheckpointingOptions.EXTERNALIZED_CHECKPOINT_RETENTION,
+                ExternalizedCheckpointRetention.RETAIN_ON_CANCELLATION,
+                users);
+        set(ours, PipelineOptions.NAME, options, JobOptions.JOB_NAME, users);
+        set(
+                ours,
+                CheckpointingOptions.CHECKPOINTING_INTERVAL,
+                options,
+                JobOptions.CHECKPOINT_INTERVAL,
+                users);
         options.find(JobOptions.CHECKPOINT_DIRECTORY)
-                .ifPresent(
-                        folder ->
-                                configuration.set(
-                                        CheckpointingOptions.CHECKPOINTS_DIRECTORY, folder));
-        env.configure(configuration);
-        env.enableCheckpointing(
-                options.get(JobOptions.CHECKPOINT_INTERVAL).toMillis(),
-                CheckpointingMode.EXACTLY_ONCE);
+                .ifPresent(folder -> ours.set(CheckpointingOptions.CHECKPOINTS_DIRECTORY, folder));
+        env.configure(ours);
         options.find(JobOptions.PARALLELISM).ifPresent(env::setParallelism);
+        JobRules.checkTransactions(
+                options, Duration.ofMillis(env.getCheckpointConfig().getCheckpointInterval()));
+    }
+
+    private static <T> void set(
+            Configuration ours,
+            ConfigOption<T> flinks,
+            JobOptions options,
+            Option<T> option,
+            ReadableConfig users) {
+        if (options.isGiven(option)) {
+            ours.set(flinks, options.get(option));
+        } else {
+            set(ours, flinks, options.get(option), users);
+        }
+    }
+
+    private static <T> void set(
+            Configuration ours, ConfigOption<T> option, T value, ReadableConfig users) {
+        if (users.getOptional(option).isEmpty()) {
+            ours.set(option, value);
+        }
     }
 }

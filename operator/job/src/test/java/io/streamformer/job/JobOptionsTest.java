@@ -22,6 +22,8 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Collectors;
+import org.apache.flink.configuration.Configuration;
 import org.apache.flink.connector.base.DeliveryGuarantee;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -193,6 +195,8 @@ class JobOptionsTest {
                 "--sink.max-record-bytes 10b | It must be at least 50000 bytes",
                 "--input.topic a --input.topic b | Only --bundles may be repeated",
                 "--job.name | Write --job.name VALUE",
+                "--job.name --parallelism 2 | Write --job.name VALUE",
+                "--streamformer.job.name a --job.name b | job.name is given with and without",
                 "--input.bounded true --input.start latest | where a bounded job ends",
             })
     void aWrongOptionIsNamedInOneLine(String args, String message) {
@@ -221,6 +225,100 @@ class JobOptionsTest {
     void aWrongValueOfOneBundleIsNamedByItsOwnKey() {
         assertThatThrownBy(() -> parse("--model.a.num-beams", "many").forBundle("a"))
                 .hasMessageContaining("model.a.num-beams is 'many'");
+    }
+
+    @Test
+    void anArgumentWithoutAKeyIsNotShown() {
+        assertThatThrownBy(
+                        () ->
+                                parse(
+                                        "--kafka.properties.ssl.key.password",
+                                        "hidden",
+                                        "hidden-too",
+                                        "--input.topic",
+                                        "x"))
+                .hasMessage("Argument 7 has no -- in front. Write --KEY VALUE.");
+    }
+
+    @Test
+    void valuesMayBeginWithAHyphen() {
+        assertThat(parse("--kafka.properties.sasl.password", "-a b ").given())
+                .containsEntry("kafka.properties.sasl.password", "-a b ");
+    }
+
+    @Test
+    void secretsAreNotPartOfAnError() {
+        assertThatThrownBy(() -> parse("--kafka.properties", "password=hidden,more"))
+                .hasMessageContaining("kafka.properties cannot be read")
+                .hasNoCause()
+                .message()
+                .doesNotContain("hidden");
+    }
+
+    @Test
+    void anySignOfAPropertySurvivesTheBuilder() {
+        Map<String, String> properties =
+                Map.of(
+                        "sasl.jaas.config",
+                        "org.Module required username=\"a\" password=\"b,c:d=e;'f \";",
+                        "config.providers.file.param.x",
+                        "${file:/run/secrets/kafka.properties:password}",
+                        "blank",
+                        " x ");
+        JobOptions.Builder builder =
+                JobOptions.builder()
+                        .set(KafkaOptions.BOOTSTRAP_SERVERS, "b:1")
+                        .set(JobOptions.BUNDLES, List.of("/m/a"))
+                        .set(KafkaOptions.KAFKA_PROPERTIES, properties);
+        assertThat(builder.build().get(KafkaOptions.KAFKA_PROPERTIES)).isEqualTo(properties);
+        JobOptions again = JobOptions.of(builder.build().given());
+        assertThat(again.get(KafkaOptions.KAFKA_PROPERTIES)).isEqualTo(properties);
+        assertThat(again.forBundle("a").get(KafkaOptions.KAFKA_PROPERTIES)).isEqualTo(properties);
+    }
+
+    @Test
+    void providerOptionsOfOneBundleMayBeSetOneByOne() {
+        assertThat(
+                        parse(
+                                        "--model.provider-options.gpu_mem_limit",
+                                        "1",
+                                        "--model.a.provider-options.enable_cuda_graph",
+                                        "0")
+                                .forBundle("a")
+                                .get(ModelOptions.PROVIDER_OPTIONS))
+                .containsExactlyInAnyOrderEntriesOf(
+                        Map.of("gpu_mem_limit", "1", "enable_cuda_graph", "0"));
+    }
+
+    @Test
+    void optionsFitIntoFlinksConfiguration() {
+        Configuration configuration = new Configuration();
+        configuration.setString("streamformer.bootstrap-servers", "b:9092");
+        configuration.setString("streamformer.bundles", "/m/a;/m/b");
+        configuration.setString("streamformer.model.a.num-beams", "2");
+        configuration.setString("streamformer.kafka.properties.sasl.mechanism", "PLAIN");
+        configuration.setString("parallelism.default", "7");
+        configuration.setString("input.topic", "not ours");
+        JobOptions options = JobOptions.of(configuration, "--bundles", "/m/c");
+        assertThat(options.get(JobOptions.BUNDLES)).containsExactly("/m/c");
+        assertThat(options.get(KafkaOptions.INPUT_TOPIC)).isEqualTo("text-events");
+        assertThat(options.forBundle("a").get(DecodingOptions.NUM_BEAMS)).isEqualTo(2);
+        assertThat(options.get(KafkaOptions.KAFKA_PROPERTIES))
+                .containsEntry("sasl.mechanism", "PLAIN");
+        assertThat(
+                        JobOptions.of(
+                                        configuration.toMap().entrySet().stream()
+                                                .filter(
+                                                        entry ->
+                                                                entry.getKey()
+                                                                        .startsWith(
+                                                                                "streamformer."))
+                                                .collect(
+                                                        Collectors.toMap(
+                                                                Map.Entry::getKey,
+                                                                Map.Entry::getValue)))
+                                .get(JobOptions.BUNDLES))
+                .containsExactly("/m/a", "/m/b");
     }
 
     @Test

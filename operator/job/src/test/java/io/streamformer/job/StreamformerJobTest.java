@@ -9,10 +9,13 @@ import io.streamformer.bundle.Task;
 import io.streamformer.flink.testing.HollowBundle;
 import io.streamformer.job.kafka.KafkaOptions;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import org.apache.flink.configuration.CheckpointingOptions;
 import org.apache.flink.configuration.Configuration;
+import org.apache.flink.configuration.ExternalizedCheckpointRetention;
 import org.apache.flink.configuration.PipelineOptions;
 import org.apache.flink.core.execution.CheckpointingMode;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
@@ -120,6 +123,10 @@ class StreamformerJobTest {
     void anOptionThatTheGraphHasNoInputForIsRefused() {
         refused(
                 options().set("model.translation-en-fr.top-k", "5"),
+                "model.translation-en-fr.top-k is 5, but the graph of translation-en-fr has no"
+                        + " input top_k");
+        refused(
+                options().set("model.top-k", "5"),
                 "model.top-k is 5, but the graph of translation-en-fr has no input top_k");
     }
 
@@ -145,6 +152,124 @@ class StreamformerJobTest {
         }
         assertThat(uids)
                 .contains("text-events", "sentiment-en", "translation-en-fr", "dead-letters");
+        Set<String> known = new HashSet<>(JobRules.JOB_IDS);
+        for (BundleRoute route : routes) {
+            JobRules.ID_SUFFIXES.forEach(suffix -> known.add(route.name() + suffix));
+        }
+        uids.removeIf(uid -> uid.startsWith("Sink Committer: ")); // Flink's, by the sink's id
+        assertThat(uids).as("JobRules knows every id").isEqualTo(known);
+    }
+
+    @Test
+    void aBundleMayNotHaveTheIdOfAnOperator() {
+        for (String name : JobRules.JOB_IDS) {
+            String bundle = HollowBundle.classifier(temp, name).toString();
+            refused(options(bundle), "operator with the id " + name + ", which the job itself has");
+        }
+        String results = HollowBundle.translator(temp, "sentiment-en-results").toString();
+        refused(
+                options(sentiment, results),
+                "the id sentiment-en-results, which the bundle sentiment-en has");
+    }
+
+    @Test
+    void aUsersFlinkSettingsHold() {
+        Configuration users = new Configuration();
+        users.set(PipelineOptions.NAME, "mine");
+        users.set(PipelineOptions.GENERIC_TYPES, true);
+        users.set(CheckpointingOptions.CHECKPOINTING_INTERVAL, Duration.ofMinutes(1));
+        users.set(
+                CheckpointingOptions.CHECKPOINTING_CONSISTENCY_MODE,
+                CheckpointingMode.AT_LEAST_ONCE);
+        users.set(
+                CheckpointingOptions.EXTERNALIZED_CHECKPOINT_RETENTION,
+                ExternalizedCheckpointRetention.DELETE_ON_CANCELLATION);
+        StreamExecutionEnvironment env = StreamExecutionEnvironment.getExecutionEnvironment(users);
+        StreamformerJob.build(env, options().build());
+        assertThat(env.getStreamGraph().getJobName()).isEqualTo("mine");
+        assertThat(env.getCheckpointInterval()).isEqualTo(60_000);
+        assertThat(env.getCheckpointConfig().getCheckpointingConsistencyMode())
+                .isEqualTo(CheckpointingMode.AT_LEAST_ONCE);
+        assertThat(env.getCheckpointConfig().getExternalizedCheckpointRetention())
+                .isEqualTo(ExternalizedCheckpointRetention.DELETE_ON_CANCELLATION);
+        assertThat(env.getConfiguration().get(PipelineOptions.GENERIC_TYPES)).isTrue();
+    }
+
+    @Test
+    void whatAUserSetOnTheEnvironmentHolds() {
+        StreamExecutionEnvironment env = StreamExecutionEnvironment.getExecutionEnvironment();
+        env.enableCheckpointing(60_000);
+        StreamformerJob.build(env, options().build());
+        assertThat(env.getCheckpointInterval()).isEqualTo(60_000);
+    }
+
+    @Test
+    void whatIsGivenGoesBeforeFlinksSettings() {
+        Configuration users = new Configuration();
+        users.set(PipelineOptions.NAME, "mine");
+        users.set(CheckpointingOptions.CHECKPOINTING_INTERVAL, Duration.ofMinutes(1));
+        StreamExecutionEnvironment env = StreamExecutionEnvironment.getExecutionEnvironment(users);
+        // The default's own value, but given.
+        StreamformerJob.build(
+                env,
+                options()
+                        .set(JobOptions.CHECKPOINT_INTERVAL, Duration.ofSeconds(5))
+                        .set(JobOptions.JOB_NAME, "streamformer")
+                        .build());
+        assertThat(env.getStreamGraph().getJobName()).isEqualTo("streamformer");
+        assertThat(env.getCheckpointInterval()).isEqualTo(5_000);
+    }
+
+    @Test
+    void anIntervalOfFlinksBeyondTheTransactionsIsRefused() {
+        Configuration users = new Configuration();
+        users.set(CheckpointingOptions.CHECKPOINTING_INTERVAL, Duration.ofMinutes(20));
+        StreamExecutionEnvironment env = StreamExecutionEnvironment.getExecutionEnvironment(users);
+        assertThatThrownBy(() -> StreamformerJob.build(env, options().build()))
+                .hasMessageContaining("It must be more than checkpoint.interval, which is 20 min");
+    }
+
+    @Test
+    void anIntervalOfFlinksMayBeShorterThanOurs() {
+        Configuration users = new Configuration();
+        users.set(CheckpointingOptions.CHECKPOINTING_INTERVAL, Duration.ofSeconds(1));
+        StreamExecutionEnvironment env = StreamExecutionEnvironment.getExecutionEnvironment(users);
+        StreamformerJob.build(env, options().set("sink.transaction-timeout", "3 s").build());
+        assertThat(env.getCheckpointInterval()).isEqualTo(1_000);
+    }
+
+    @Test
+    void aSubmissionThatRestoresIsKnown() {
+        Configuration flinks = new Configuration();
+        assertThat(StreamformerJob.restores(flinks)).isFalse();
+        flinks.setString("execution.state-recovery.path", "s3://checkpoints/chk-1");
+        assertThat(StreamformerJob.restores(flinks)).isTrue();
+
+        Configuration application = new Configuration();
+        application.setString("execution.target", "embedded");
+        assertThat(StreamformerJob.restores(application)).isFalse();
+        application.setString("high-availability.type", "kubernetes");
+        assertThat(StreamformerJob.restores(application)).isTrue();
+        application.setString("execution.target", "remote");
+        assertThat(StreamformerJob.restores(application)).isFalse();
+    }
+
+    @Test
+    void checkpointsAreKeptWhenAJobIsCancelled() {
+        StreamExecutionEnvironment env = StreamExecutionEnvironment.getExecutionEnvironment();
+        StreamformerJob.build(env, options().build());
+        assertThat(env.getCheckpointConfig().getExternalizedCheckpointRetention())
+                .isEqualTo(ExternalizedCheckpointRetention.RETAIN_ON_CANCELLATION);
+    }
+
+    @Test
+    void noSecretIsPartOfTheJobsParameters() {
+        StreamExecutionEnvironment env = StreamExecutionEnvironment.getExecutionEnvironment();
+        StreamformerJob.build(
+                env, options().set("kafka.properties.sasl.password", "hidden").build());
+        assertThat(env.getConfig().getGlobalJobParameters().toMap().toString())
+                .doesNotContain("hidden");
+        assertThat(env.getConfiguration().toMap().toString()).doesNotContain("hidden");
     }
 
     private void refused(JobOptions.Builder builder, String message) {

@@ -8,6 +8,7 @@ import io.streamformer.inference.Device;
 import io.streamformer.job.BundleRoute;
 import io.streamformer.job.JobOptions;
 import io.streamformer.job.StreamformerJob;
+import io.streamformer.job.kafka.InputStart;
 import io.streamformer.job.kafka.KafkaOptions;
 import io.streamformer.local.Causes;
 import io.streamformer.local.DemoBundles;
@@ -192,6 +193,8 @@ final class Demo {
                         .set(JobOptions.BUNDLES, settings.bundles().paths())
                         .set(KafkaOptions.INPUT_TOPIC, topics.events())
                         .set(KafkaOptions.INPUT_GROUP_ID, group)
+                        // Where the new group was put, see skipEvents.
+                        .set(KafkaOptions.INPUT_START, InputStart.RESUME_COMMITTED)
                         .set(KafkaOptions.DEAD_LETTER_TOPIC, topics.deadLetters())
                         .set(ModelOptions.DEVICE, settings.device())
                         .set(JobOptions.PARALLELISM, settings.parallelism())

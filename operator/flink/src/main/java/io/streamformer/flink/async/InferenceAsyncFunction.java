@@ -98,6 +98,16 @@ public final class InferenceAsyncFunction<T extends SpecificRecordBase>
         } catch (BundleException | IllegalArgumentException e) {
             // No restart mends a wrong bundle or a wrong option.
             throw new SuppressRestartsException(e);
+        } catch (LinkageError e) {
+            // The same for a library that is missing or that another class loader holds.
+            throw new SuppressRestartsException(
+                    new IllegalStateException(
+                            "The libraries of the model cannot be loaded: "
+                                    + e
+                                    + ". Put streamformer-runtime.jar of the job's release into"
+                                    + " Flink's lib folder on every TaskManager, and leave it out of"
+                                    + " the job's jar.",
+                            e));
         }
     }
 
@@ -227,13 +237,12 @@ public final class InferenceAsyncFunction<T extends SpecificRecordBase>
             String reason,
             Throwable cause,
             ResultFuture<Outcome<T>> out) {
-        metrics.deadLetter(stage);
         Traced<DeadLetter> letter =
                 DeadLetters.of(
                         event.origin(),
                         event.value().getId(),
                         records.task().id(),
-                        InferenceMetrics.nameOf(stage),
+                        DeadLetters.nameOf(stage),
                         reason,
                         valueOf(event),
                         cause);

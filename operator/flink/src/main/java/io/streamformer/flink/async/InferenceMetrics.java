@@ -1,13 +1,11 @@
 package io.streamformer.flink.async;
 
 import io.streamformer.batch.Priority;
-import io.streamformer.engine.InferenceException;
+import io.streamformer.bundle.Manifest;
 import io.streamformer.engine.InferencePipeline;
 import io.streamformer.engine.LatencyHistogram;
 import io.streamformer.engine.PipelineStats;
-import java.util.HashMap;
 import java.util.Locale;
-import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.function.DoubleSupplier;
 import java.util.function.IntSupplier;
@@ -40,7 +38,7 @@ public final class InferenceMetrics {
     /** {@code streamformer.inFlight}: events that wait for their answer. */
     static final String IN_FLIGHT = "inFlight";
 
-    /** {@code streamformer.stage.<stage>.deadLetters}: events without an answer, by stage. */
+    /** {@code streamformer.stage.<stage>.deadLetters}: events without a result, by stage. */
     static final String DEAD_LETTERS = "deadLetters";
 
     /** Key of the group by stage. */
@@ -70,14 +68,20 @@ public final class InferenceMetrics {
     /** {@code streamformer.session.batchFill}: rows per run over the most rows of a run. */
     static final String BATCH_FILL = "batchFill";
 
-    /** {@code streamformer.session.splits}: batches that failed and were run again in halves. */
-    static final String SPLITS = "splits";
+    /** {@code streamformer.session.kind.<kind>.failures}: what failed and was run again. */
+    static final String FAILURES = "failures";
 
-    /** {@code streamformer.session.outOfMemory}: runs for which device memory did not suffice. */
-    static final String OUT_OF_MEMORY = "outOfMemory";
+    /** Key of the group by the kind of a failure. */
+    static final String KIND = "kind";
 
-    /** {@code streamformer.session.retries}: texts tried again through no fault of theirs. */
-    static final String RETRIES = "retries";
+    /** Kind of failure: a batch failed and was run again in halves. */
+    static final String SPLIT = "split";
+
+    /** Kind of failure: device memory did not suffice for a run. */
+    static final String OUT_OF_MEMORY = "out-of-memory";
+
+    /** Kind of failure: a text was tried again through no fault of its own. */
+    static final String RETRY = "retry";
 
     /** {@code streamformer.session.tokenCeiling}: tokens that the longest batches may cost. */
     static final String TOKEN_CEILING = "tokenCeiling";
@@ -88,8 +92,20 @@ public final class InferenceMetrics {
     /** {@code streamformer.session.cacheMisses}: texts that the cache did not know. */
     static final String CACHE_MISSES = "cacheMisses";
 
-    /** {@code streamformer.session.modelVersion}: the version that the bundle's manifest says. */
-    static final String MODEL_VERSION = "modelVersion";
+    /**
+     * {@code streamformer.session.model.<name>.version.<version>.variant.<variant>.info}: always 1.
+     * Its labels say which model runs, since Prometheus shows no values that are text.
+     */
+    static final String INFO = "info";
+
+    /** Key of the group by the bundle's name. */
+    static final String MODEL = "model";
+
+    /** Key of the group by the version in the bundle's manifest. */
+    static final String VERSION = "version";
+
+    /** Key of the group by the variant that runs. */
+    static final String VARIANT = "variant";
 
     /** {@code streamformer.session.priority.<priority>.waiting}: texts that wait for a run. */
     static final String WAITING = "waiting";
@@ -114,7 +130,6 @@ public final class InferenceMetrics {
 
     private final Counter results;
     private final Counter truncated;
-    private final Map<String, Counter> deadLetters = new HashMap<>();
 
     InferenceMetrics(MetricGroup operator, IntSupplier inFlight) {
         MetricGroup own = operator.addGroup(GROUP);
@@ -122,15 +137,6 @@ public final class InferenceMetrics {
         results = own.counter(RESULTS, new ThreadSafeSimpleCounter());
         truncated = own.counter(TRUNCATED, new ThreadSafeSimpleCounter());
         gauge(own, IN_FLIGHT, inFlight::getAsInt);
-        // All at once, so that a dashboard sees a zero where nothing failed yet.
-        for (InferenceException.Stage stage : InferenceException.Stage.values()) {
-            deadLetters.put(nameOf(stage), deadLetters(operator, nameOf(stage)));
-        }
-    }
-
-    /** The name of a stage in metrics and dead letters. */
-    static String nameOf(InferenceException.Stage stage) {
-        return stage.name().toLowerCase(Locale.ROOT);
     }
 
     void result(boolean wasTruncated) {
@@ -138,10 +144,6 @@ public final class InferenceMetrics {
         if (wasTruncated) {
             truncated.inc();
         }
-    }
-
-    void deadLetter(InferenceException.Stage stage) {
-        deadLetters.get(nameOf(stage)).inc();
     }
 
     /** The counter of dead letters of one stage. */
@@ -161,9 +163,9 @@ public final class InferenceMetrics {
         gauge(session, REAL_TOKENS, stats::realTokens);
         gauge(session, PADDED_TOKENS, stats::paddedTokens);
         gauge(session, OUTPUT_TOKENS, stats::outputTokens);
-        gauge(session, SPLITS, stats::splits);
-        gauge(session, OUT_OF_MEMORY, stats::outOfMemory);
-        gauge(session, RETRIES, stats::retries);
+        gauge(session.addGroup(KIND, SPLIT), FAILURES, stats::splits);
+        gauge(session.addGroup(KIND, OUT_OF_MEMORY), FAILURES, stats::outOfMemory);
+        gauge(session.addGroup(KIND, RETRY), FAILURES, stats::retries);
         gauge(session, TOKEN_CEILING, stats::tokenCeiling);
         gauge(session, CACHE_HITS, stats::cacheHits);
         gauge(session, CACHE_MISSES, stats::cacheMisses);
@@ -173,8 +175,13 @@ public final class InferenceMetrics {
                     WAITING,
                     () -> stats.waiting(priority));
         }
-        String version = pipeline.bundle().manifest().version();
-        session.gauge(MODEL_VERSION, (Gauge<String>) () -> version);
+        Manifest manifest = pipeline.bundle().manifest();
+        gauge(
+                session.addGroup(MODEL, manifest.name())
+                        .addGroup(VERSION, manifest.version())
+                        .addGroup(VARIANT, pipeline.variant()),
+                INFO,
+                () -> 1);
         gauge(session, RUNNING, stats::inFlight);
         share(session, PADDING_SHARE, () -> 1 - (double) stats.realTokens() / stats.paddedTokens());
         share(session, BATCH_FILL, () -> (double) stats.rows() / stats.batches() / maxBatchRows);

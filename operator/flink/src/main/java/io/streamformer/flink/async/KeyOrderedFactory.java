@@ -1,14 +1,17 @@
 package io.streamformer.flink.async;
 
 import io.streamformer.flink.Outcome;
+import io.streamformer.flink.StepOptions;
 import io.streamformer.flink.Traced;
 import io.streamformer.schemas.TextEvent;
+import java.lang.reflect.Field;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import org.apache.avro.specific.SpecificRecordBase;
 import org.apache.flink.api.common.state.ListState;
 import org.apache.flink.api.common.state.ListStateDescriptor;
+import org.apache.flink.runtime.execution.SuppressRestartsException;
 import org.apache.flink.runtime.state.StateSnapshotContext;
 import org.apache.flink.streaming.api.datastream.AsyncDataStream.OutputMode;
 import org.apache.flink.streaming.api.operators.StreamOperator;
@@ -35,9 +38,32 @@ public final class KeyOrderedFactory<T extends SpecificRecordBase>
 
     public KeyOrderedFactory(InferenceAsyncFunction<T> function, long timeoutMillis, int capacity) {
         super(function, timeoutMillis, capacity, OutputMode.UNORDERED);
+        stateName(AsyncWaitOperator.class); // refuses before the job is submitted
         this.function = function;
         this.timeoutMillis = timeoutMillis;
         this.capacity = capacity;
+    }
+
+    /**
+     * The name under which Flink's operator keeps its events. It is private there: a copy of it
+     * would sort an empty list unnoticed once Flink renames it.
+     */
+    static String stateName(Class<?> operator) {
+        try {
+            Field name = operator.getDeclaredField("STATE_NAME");
+            name.setAccessible(true);
+            return (String) name.get(null);
+        } catch (ReflectiveOperationException | ClassCastException e) {
+            throw new SuppressRestartsException(
+                    new UnsupportedOperationException(
+                            "This release of Flink keeps the events under way elsewhere: "
+                                    + operator.getName()
+                                    + " has no STATE_NAME. Set "
+                                    + StepOptions.ASYNC_ORDER
+                                    + " to all or none, or use the Flink release that Streamformer"
+                                    + " was built with.",
+                            e));
+        }
     }
 
     @Override
@@ -58,8 +84,7 @@ public final class KeyOrderedFactory<T extends SpecificRecordBase>
 
         private static final long serialVersionUID = 1L;
 
-        /** The name under which the class above keeps its events. */
-        private static final String STATE = "_async_wait_operator_state_";
+        private final String stateName = stateName(AsyncWaitOperator.class);
 
         /** Events of one key come from one partition. */
         private static final Comparator<StreamElement> BY_OFFSET =
@@ -87,7 +112,7 @@ public final class KeyOrderedFactory<T extends SpecificRecordBase>
                     getOperatorStateBackend()
                             .getListState(
                                     new ListStateDescriptor<>(
-                                            STATE,
+                                            stateName,
                                             new StreamElementSerializer<>(
                                                     getOperatorConfig()
                                                             .getTypeSerializerIn(

@@ -31,14 +31,17 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.IntStream;
 import org.apache.avro.specific.SpecificRecordBase;
+import org.apache.flink.api.common.functions.DefaultOpenContext;
 import org.apache.flink.api.common.serialization.SerializerConfigImpl;
 import org.apache.flink.runtime.checkpoint.OperatorSubtaskState;
 import org.apache.flink.runtime.execution.SuppressRestartsException;
 import org.apache.flink.streaming.api.datastream.AsyncDataStream.OutputMode;
+import org.apache.flink.streaming.api.operators.async.AsyncWaitOperator;
 import org.apache.flink.streaming.api.operators.async.AsyncWaitOperatorFactory;
 import org.apache.flink.streaming.runtime.tasks.StreamTaskActionExecutor;
 import org.apache.flink.streaming.runtime.tasks.mailbox.MailboxExecutorImpl;
 import org.apache.flink.streaming.runtime.tasks.mailbox.TaskMailbox;
+import org.apache.flink.streaming.util.MockStreamingRuntimeContext;
 import org.apache.flink.streaming.util.OneInputStreamOperatorTestHarness;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -374,6 +377,35 @@ class InferenceAsyncFunctionTest {
             harness.send(new Traced<>(pair, Origin.NONE));
             assertThat(harness.failure(0).value().getReason()).contains("text_pair");
         }
+    }
+
+    @Test
+    void aLibraryThatIsMissingEndsTheJobAtOnce() {
+        InferenceAsyncFunction<Classification> function =
+                new InferenceAsyncFunction<>(
+                        context -> {
+                            throw new NoClassDefFoundError("ai/onnxruntime/OrtEnvironment");
+                        },
+                        ClassificationRecords.INSTANCE,
+                        4,
+                        Order.ALL,
+                        Priority.NORMAL);
+        function.setRuntimeContext(new MockStreamingRuntimeContext(1, 0));
+        assertThatThrownBy(() -> function.open(DefaultOpenContext.INSTANCE))
+                .isInstanceOf(SuppressRestartsException.class)
+                .cause()
+                .hasMessageContaining("ai/onnxruntime/OrtEnvironment")
+                .hasMessageContaining("Flink's lib folder");
+    }
+
+    @Test
+    void theOrderOfKeysNeedsTheStateThatFlinkKeeps() {
+        assertThat(KeyOrderedFactory.stateName(AsyncWaitOperator.class)).isNotBlank();
+        assertThatThrownBy(() -> KeyOrderedFactory.stateName(String.class))
+                .isInstanceOf(SuppressRestartsException.class)
+                .cause()
+                .hasMessageContaining("java.lang.String has no STATE_NAME")
+                .hasMessageContaining("model.async.order");
     }
 
     private static TextEvent to(String language) {

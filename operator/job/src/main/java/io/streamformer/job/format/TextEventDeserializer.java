@@ -4,7 +4,6 @@ import io.streamformer.flink.DeadLetters;
 import io.streamformer.flink.Origin;
 import io.streamformer.flink.Outcome;
 import io.streamformer.flink.Traced;
-import io.streamformer.flink.async.InferenceMetrics;
 import io.streamformer.flink.state.RecordTypeInfo;
 import io.streamformer.schemas.DeadLetter;
 import io.streamformer.schemas.EventPriority;
@@ -21,7 +20,6 @@ import java.util.Map;
 import org.apache.flink.api.common.serialization.DeserializationSchema;
 import org.apache.flink.api.common.typeinfo.TypeInformation;
 import org.apache.flink.connector.kafka.source.reader.deserializer.KafkaRecordDeserializationSchema;
-import org.apache.flink.metrics.Counter;
 import org.apache.flink.util.Collector;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.common.header.Header;
@@ -37,7 +35,6 @@ public final class TextEventDeserializer
 
     private final InputFormat format;
     private transient RecordCodec<TextEvent> codec;
-    private transient Counter deadLetters;
 
     public TextEventDeserializer(InputFormat format) {
         this.format = format;
@@ -46,8 +43,6 @@ public final class TextEventDeserializer
     @Override
     public void open(DeserializationSchema.InitializationContext context) {
         codec = RecordCodec.of(TextEvent.class);
-        deadLetters =
-                InferenceMetrics.deadLetters(context.getMetricGroup(), DeadLetters.DESERIALIZE);
     }
 
     @Override
@@ -57,7 +52,6 @@ public final class TextEventDeserializer
         try {
             out.collect(new Outcome.Success<>(new Traced<>(read(origin), origin)));
         } catch (IOException e) {
-            deadLetters.inc();
             Traced<DeadLetter> letter =
                     DeadLetters.of(
                             origin,

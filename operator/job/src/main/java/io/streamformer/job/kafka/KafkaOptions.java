@@ -30,7 +30,8 @@ public final class KafkaOptions {
                     .help(
                             "Settings of every Kafka client of the job, such as TLS or SASL, as"
                                     + " name:value with commas between. A value with a comma goes in"
-                                    + " double quotes; --kafka.properties.NAME VALUE sets one.");
+                                    + " double quotes; --kafka.properties.NAME VALUE sets one. Keep"
+                                    + " secrets in files: see flink.md.");
 
     public static final Option<String> INPUT_TOPIC =
             Option.named("input.topic", JOB, STRING)
@@ -55,8 +56,11 @@ public final class KafkaOptions {
             Option.named("input.start", JOB, oneOf(InputStart.class))
                     .defaultsTo(InputStart.COMMITTED)
                     .help(
-                            "Where a job without a checkpoint begins: committed (earliest if the"
-                                    + " group has no offset), earliest or latest.");
+                            "Where a job begins that restores no savepoint or checkpoint. committed"
+                                    + " is earliest for a new group and refuses a group that has"
+                                    + " offsets, because events that were under way would be lost;"
+                                    + " resume-committed continues at the group's offsets and skips"
+                                    + " those events.");
 
     public static final Option<Boolean> INPUT_BOUNDED =
             Option.named("input.bounded", JOB, BOOLEAN)

@@ -36,7 +36,7 @@ public final class KafkaTopics {
         KafkaSourceBuilder<Outcome<TextEvent>> source =
                 KafkaSource.<Outcome<TextEvent>>builder()
                         .setBootstrapServers(options.get(KafkaOptions.BOOTSTRAP_SERVERS))
-                        .setTopics(options.get(KafkaOptions.INPUT_TOPIC))
+                        .setKafkaSubscriber(new InputTopic(options.get(KafkaOptions.INPUT_TOPIC)))
                         .setGroupId(options.get(KafkaOptions.INPUT_GROUP_ID))
                         .setStartingOffsets(start())
                         .setDeserializer(
@@ -52,7 +52,8 @@ public final class KafkaTopics {
     @SuppressWarnings("deprecation") // the connector's API takes Kafka's deprecated enum
     private OffsetsInitializer start() {
         return switch (options.get(KafkaOptions.INPUT_START)) {
-            case COMMITTED -> OffsetsInitializer.committedOffsets(OffsetResetStrategy.EARLIEST);
+            case COMMITTED, RESUME_COMMITTED ->
+                    OffsetsInitializer.committedOffsets(OffsetResetStrategy.EARLIEST);
             case EARLIEST -> OffsetsInitializer.earliest();
             case LATEST -> OffsetsInitializer.latest();
         };

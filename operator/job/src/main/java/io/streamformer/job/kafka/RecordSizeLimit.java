@@ -4,14 +4,12 @@ import io.streamformer.flink.DeadLetters;
 import io.streamformer.flink.Origin;
 import io.streamformer.flink.Outcome;
 import io.streamformer.flink.Traced;
-import io.streamformer.flink.async.InferenceMetrics;
 import io.streamformer.schemas.DeadLetter;
 import io.streamformer.schemas.RecordCodec;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import org.apache.avro.specific.SpecificRecordBase;
 import org.apache.flink.api.common.functions.OpenContext;
-import org.apache.flink.metrics.Counter;
 import org.apache.flink.streaming.api.functions.ProcessFunction;
 import org.apache.flink.util.Collector;
 
@@ -34,7 +32,6 @@ public final class RecordSizeLimit<T extends SpecificRecordBase>
     private final String task;
 
     private transient RecordCodec<T> codec;
-    private transient Counter deadLetters;
 
     public RecordSizeLimit(Class<T> recordClass, String task, long maxBytes) {
         this.recordClass = recordClass;
@@ -45,9 +42,6 @@ public final class RecordSizeLimit<T extends SpecificRecordBase>
     @Override
     public void open(OpenContext context) {
         codec = RecordCodec.of(recordClass);
-        deadLetters =
-                InferenceMetrics.deadLetters(
-                        getRuntimeContext().getMetricGroup(), DeadLetters.SERIALIZE);
     }
 
     @Override
@@ -57,7 +51,6 @@ public final class RecordSizeLimit<T extends SpecificRecordBase>
             out.collect(new Outcome.Success<>(result));
             return;
         }
-        deadLetters.inc();
         String reason =
                 "a record has at most "
                         + maxBytes
