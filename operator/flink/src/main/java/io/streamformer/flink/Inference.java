@@ -1,9 +1,9 @@
 package io.streamformer.flink;
 
-import io.streamformer.flink.state.AvroRecordTypeInfo;
 import io.streamformer.flink.state.RecordTypeInfo;
 import io.streamformer.schemas.DeadLetter;
 import org.apache.avro.specific.SpecificRecordBase;
+import org.apache.flink.formats.avro.typeutils.AvroTypeInfo;
 import org.apache.flink.streaming.api.datastream.DataStream;
 import org.apache.flink.streaming.api.datastream.SingleOutputStreamOperator;
 import org.apache.flink.streaming.api.functions.ProcessFunction;
@@ -54,7 +54,7 @@ public final class Inference<T extends SpecificRecordBase> {
 
     private static <R extends SpecificRecordBase> DataStream<R> values(
             DataStream<Traced<R>> traced, Class<R> recordClass, String uid) {
-        return traced.map(Traced::value, new AvroRecordTypeInfo<>(recordClass)).name(uid).uid(uid);
+        return traced.map(Traced::value, new AvroTypeInfo<>(recordClass)).name(uid).uid(uid);
     }
 
     /** The results with the key, timestamp and headers of their events. */

@@ -7,7 +7,6 @@ import io.streamformer.flink.async.KeyOrderedFactory;
 import io.streamformer.flink.async.Model;
 import io.streamformer.flink.async.PipelineModel;
 import io.streamformer.flink.bundle.BundleCache;
-import io.streamformer.flink.state.AvroRecordTypeInfo;
 import io.streamformer.flink.state.RecordTypeInfo;
 import io.streamformer.flink.task.TaskRecords;
 import io.streamformer.options.Option;
@@ -214,7 +213,7 @@ public final class Streamformer<T extends SpecificRecordBase> {
     /**
      * Adds the model to a job whose events do not come from Kafka, or whose origin is no matter.
      *
-     * @param events the events, of the type {@link AvroRecordTypeInfo}
+     * @param events the events; Flink finds their Avro type by itself
      */
     public Inference<T> apply(DataStream<TextEvent> events) {
         if (options.get(StepOptions.ASYNC_ORDER) == Order.KEY) {
