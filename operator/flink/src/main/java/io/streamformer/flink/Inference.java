@@ -2,6 +2,7 @@ package io.streamformer.flink;
 
 import io.streamformer.flink.state.RecordTypeInfo;
 import io.streamformer.schemas.DeadLetter;
+import io.streamformer.schemas.TextEvent;
 import org.apache.avro.specific.SpecificRecordBase;
 import org.apache.flink.formats.avro.typeutils.AvroTypeInfo;
 import org.apache.flink.streaming.api.datastream.DataStream;
@@ -40,6 +41,15 @@ public final class Inference<T extends SpecificRecordBase> {
                         .name(uid)
                         .uid(uid),
                 uid);
+    }
+
+    /** Events that did not come from Kafka. */
+    static DataStream<Traced<TextEvent>> traced(DataStream<TextEvent> events, String uid) {
+        return events.map(
+                        event -> new Traced<>(event, Origin.NONE),
+                        RecordTypeInfo.traced(TextEvent.class))
+                .name(uid)
+                .uid(uid);
     }
 
     /** The results; ask once and keep the stream, for its operator has a fixed id. */

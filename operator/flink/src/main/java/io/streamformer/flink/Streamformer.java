@@ -7,7 +7,6 @@ import io.streamformer.flink.async.KeyOrderedFactory;
 import io.streamformer.flink.async.Model;
 import io.streamformer.flink.async.PipelineModel;
 import io.streamformer.flink.bundle.BundleCache;
-import io.streamformer.flink.state.RecordTypeInfo;
 import io.streamformer.flink.task.TaskRecords;
 import io.streamformer.options.Option;
 import io.streamformer.options.Options;
@@ -45,6 +44,11 @@ import org.apache.flink.streaming.api.datastream.DataStream;
  * @param <T> the record of a result
  */
 public final class Streamformer<T extends SpecificRecordBase> {
+
+    static {
+        // Before any class of the runtime is loaded.
+        RuntimeJar.require();
+    }
 
     private final TaskRecords<T> records;
     private final String bundle;
@@ -221,12 +225,7 @@ public final class Streamformer<T extends SpecificRecordBase> {
                     "Order.KEY needs Kafka keys, but these events have none. Use applyTraced(), or"
                             + " Order.ALL.");
         }
-        return applyTraced(
-                events.map(
-                                event -> new Traced<>(event, Origin.NONE),
-                                RecordTypeInfo.traced(TextEvent.class))
-                        .name(uid + "-events")
-                        .uid(uid + "-events"));
+        return applyTraced(Inference.traced(events, uid + "-events"));
     }
 
     /** Adds the model to a job; key, timestamp and headers of the events stay with the results. */

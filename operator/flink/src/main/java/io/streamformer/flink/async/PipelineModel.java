@@ -4,6 +4,7 @@ import io.streamformer.bundle.Manifest;
 import io.streamformer.engine.InferencePipeline;
 import io.streamformer.engine.ModelOptions;
 import io.streamformer.engine.TextInput;
+import io.streamformer.flink.RuntimeJar;
 import io.streamformer.flink.bundle.BundleCache;
 import io.streamformer.inference.Device;
 import io.streamformer.options.Options;
@@ -47,6 +48,14 @@ public final class PipelineModel implements Model {
     public record Lease(String bundle, Options options, String cacheDirectory) implements Source {
         @Override
         public Model open(RuntimeContext context) {
+            try {
+                return acquire(context);
+            } catch (LinkageError e) {
+                throw RuntimeJar.explain(e);
+            }
+        }
+
+        private Model acquire(RuntimeContext context) {
             Path folder = BundleCache.in(cacheDirectory).fetch(bundle);
             Device device =
                     deviceFor(
