@@ -61,7 +61,7 @@ class TrustedRecordsTest {
     private static String inANewProgram(Class<? extends Callable<String>> program)
             throws Exception {
         List<URL> classPath = new ArrayList<>();
-        for (String entry : System.getProperty("java.class.path").split(File.pathSeparator)) {
+        for (String entry : System.getProperty("java.class.path").split(File.pathSeparator, -1)) {
             classPath.add(Path.of(entry).toUri().toURL());
         }
         try (URLClassLoader loader =

@@ -5,7 +5,10 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.streamformer.bundle.Task;
 import io.streamformer.flink.testing.HollowBundle;
+import io.streamformer.flink.testing.NoRuntime;
 import io.streamformer.job.kafka.KafkaOptions;
+import java.lang.reflect.Method;
+import java.net.URLClassLoader;
 import java.nio.file.Path;
 import java.util.HashSet;
 import java.util.List;
@@ -153,5 +156,18 @@ class StreamformerJobTest {
                 .set(
                         JobOptions.BUNDLES,
                         bundles.length == 0 ? List.of(sentiment, translation) : List.of(bundles));
+    }
+
+    @Test
+    void aClientWithoutTheRuntimeIsToldSo() throws Exception {
+        try (URLClassLoader flink = NoRuntime.classLoader()) {
+            Method main =
+                    flink.loadClass(StreamformerJob.class.getName())
+                            .getMethod("main", String[].class);
+            assertThatThrownBy(() -> main.invoke(null, (Object) new String[] {"--help"}))
+                    .hasCauseInstanceOf(LinkageError.class)
+                    .cause()
+                    .hasMessageStartingWith("Flink's lib folder has no Streamformer runtime. Put ");
+        }
     }
 }
