@@ -26,11 +26,28 @@ public final class RuntimeJar {
      *     it
      */
     public static void require() {
-        problem(RuntimeJar.class.getClassLoader(), System.getProperty("os.arch"))
+        problem(RuntimeJar.class.getClassLoader(), platform())
                 .ifPresent(
                         sentence -> {
                             throw error(sentence, null);
                         });
+    }
+
+    /**
+     * Returns where the runtime has natives for this machine. A client needs none.
+     *
+     * @throws LinkageError as {@link #require}
+     */
+    public static void requireNatives() {
+        // Natives from another folder, or of a developer's machine.
+        if (System.getProperty("onnxruntime.native.path") == null
+                && System.getProperty("os.name").equals("Linux")) {
+            nativesProblem(RuntimeJar.class.getClassLoader(), platform())
+                    .ifPresent(
+                            sentence -> {
+                                throw error(sentence, null);
+                            });
+        }
     }
 
     /**
@@ -52,15 +69,9 @@ public final class RuntimeJar {
                 error);
     }
 
-    static Optional<String> problem(ClassLoader loader, String architecture) {
+    static Optional<String> problem(ClassLoader loader, String platform) {
         String wanted = version(loader, MODULE).orElseThrow();
-        String platform = "linux-" + (architecture.equals("amd64") ? "x64" : architecture);
-        String jar = "streamformer-runtime-" + wanted + "-" + platform + ".jar";
-        String step =
-                " Put "
-                        + jar
-                        + " into the lib folder of Flink on the client, the JobManager and every"
-                        + " TaskManager, and restart them.";
+        String step = step(wanted, platform);
         Optional<String> present = version(loader, RUNTIME);
         if (present.isEmpty()) {
             return Optional.of("Flink's lib folder has no Streamformer runtime." + step);
@@ -75,6 +86,32 @@ public final class RuntimeJar {
                             + step);
         }
         return Optional.empty();
+    }
+
+    static Optional<String> nativesProblem(ClassLoader loader, String platform) {
+        if (loader.getResource("ai/onnxruntime/native/" + platform + "/libonnxruntime.so")
+                != null) {
+            return Optional.empty();
+        }
+        return Optional.of(
+                "The Streamformer runtime in Flink's lib folder has no natives for this machine, "
+                        + platform
+                        + "."
+                        + step(version(loader, MODULE).orElseThrow(), platform));
+    }
+
+    private static String step(String version, String platform) {
+        return " Put streamformer-runtime-"
+                + version
+                + "-"
+                + platform
+                + ".jar into the lib folder of Flink on the client, the JobManager and every"
+                + " TaskManager, and restart them.";
+    }
+
+    private static String platform() {
+        String architecture = System.getProperty("os.arch");
+        return "linux-" + (architecture.equals("amd64") ? "x64" : architecture);
     }
 
     private static Optional<String> version(ClassLoader loader, String resource) {

@@ -80,14 +80,24 @@ class RuntimeJarTest {
         Files.writeString(folder.resolveSibling("runtime.properties"), "version=" + runtime);
         Files.writeString(folder.resolve("version.properties"), "version=" + module);
         try (URLClassLoader loader = new URLClassLoader(new URL[] {lib.toUri().toURL()}, null)) {
-            return RuntimeJar.problem(loader, "amd64").orElse(null);
+            return RuntimeJar.problem(loader, "linux-x64").orElse(null);
         }
     }
 
     @Test
     void theTestsOwnRuntimeIsTheRightOne() {
         RuntimeJar.require();
-        assertThat(RuntimeJar.problem(getClass().getClassLoader(), "aarch64")).isEmpty();
+        RuntimeJar.requireNatives();
+    }
+
+    @Test
+    void aRuntimeWithoutNativesForTheMachineIsRefused() {
+        ClassLoader loader = getClass().getClassLoader();
+        assertThat(RuntimeJar.nativesProblem(loader, "linux-aarch64")).isEmpty();
+        assertThat(RuntimeJar.nativesProblem(loader, "linux-s390x").orElseThrow())
+                .startsWith(
+                        "The Streamformer runtime in Flink's lib folder has no natives for this"
+                                + " machine, linux-s390x. Put streamformer-runtime-");
     }
 
     @Test

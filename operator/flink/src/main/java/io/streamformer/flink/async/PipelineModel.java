@@ -48,6 +48,7 @@ public final class PipelineModel implements Model {
     public record Lease(String bundle, Options options, String cacheDirectory) implements Source {
         @Override
         public Model open(RuntimeContext context) {
+            RuntimeJar.requireNatives();
             try {
                 return acquire(context);
             } catch (LinkageError e) {
