@@ -1,8 +1,9 @@
 package io.streamformer.engine;
 
 import io.streamformer.bundle.Bundle;
+import io.streamformer.inference.InferenceEngine;
+import io.streamformer.inference.ort.OrtEngine;
 import io.streamformer.options.Options;
-import io.streamformer.task.Prediction;
 import java.nio.file.Path;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -30,7 +31,12 @@ public final class InferencePipeline implements AutoCloseable {
      * @throws IllegalStateException if a required device is not there
      */
     public static InferencePipeline acquire(Path bundleFolder, Options options) {
-        SessionRegistry.Entry entry = SessionRegistry.lease(bundleFolder, options);
+        return acquire(bundleFolder, options, OrtEngine.INSTANCE);
+    }
+
+    /** As above, on another engine. */
+    static InferencePipeline acquire(Path bundleFolder, Options options, InferenceEngine engine) {
+        SessionRegistry.Entry entry = SessionRegistry.lease(bundleFolder, options, engine);
         return new InferencePipeline(entry, entry.session());
     }
 
@@ -50,7 +56,7 @@ public final class InferencePipeline implements AutoCloseable {
      * future that is cancelled, or completed from outside, leaves the queue before it costs device
      * time. Futures complete on the run threads: what depends on them must be short.
      */
-    public CompletableFuture<Prediction> submit(TextInput input) {
+    public CompletableFuture<Answer> submit(TextInput input) {
         if (closed.get()) {
             throw new IllegalStateException(
                     "a text came to a closed pipeline: keep the lease until the last answer");

@@ -2,6 +2,7 @@ package io.streamformer.engine;
 
 import io.streamformer.bundle.Bundle;
 import io.streamformer.bundle.BundleException;
+import io.streamformer.inference.InferenceEngine;
 import io.streamformer.options.Options;
 import java.nio.file.Path;
 import java.util.HashMap;
@@ -11,7 +12,7 @@ import java.util.Map;
 final class SessionRegistry {
 
     /** What leases have to have in common to share a session. */
-    private record Key(String bundleHash, Options options) {}
+    private record Key(String bundleHash, Options options, InferenceEngine engine) {}
 
     /**
      * A session and who needs it. Its own lock is held while the session is built or closed, so
@@ -37,8 +38,8 @@ final class SessionRegistry {
     private SessionRegistry() {}
 
     /** Builds the session, or joins it. The lease counts only once the session is there. */
-    static Entry lease(Path bundleFolder, Options options) {
-        Key key = new Key(Bundle.hashOf(bundleFolder), options);
+    static Entry lease(Path bundleFolder, Options options, InferenceEngine engine) {
+        Key key = new Key(Bundle.hashOf(bundleFolder), options, engine);
         Entry entry;
         synchronized (ENTRIES) {
             entry = ENTRIES.computeIfAbsent(key, Entry::new);
@@ -47,7 +48,7 @@ final class SessionRegistry {
         try {
             synchronized (entry) {
                 if (entry.leases == 0) {
-                    entry.session = SharedSession.open(read(bundleFolder, key), options);
+                    entry.session = SharedSession.open(read(bundleFolder, key), options, engine);
                 }
                 entry.leases++;
                 return entry;

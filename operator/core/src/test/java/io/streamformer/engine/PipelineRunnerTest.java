@@ -5,13 +5,15 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.streamformer.batch.Priority;
 import io.streamformer.bundle.Bundle;
 import io.streamformer.inference.Device;
+import io.streamformer.inference.LoadedModel;
 import io.streamformer.inference.ModelInput;
 import io.streamformer.inference.SessionSetup;
-import io.streamformer.inference.ort.OrtModel;
-import io.streamformer.task.PredictionDecoder;
+import io.streamformer.inference.ort.OrtEngine;
+import io.streamformer.task.TaskDefinition;
 import io.streamformer.testing.TestBundle;
 import io.streamformer.tokenize.TokenizedText;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.CancellationException;
 import org.junit.jupiter.api.Test;
 
@@ -46,12 +48,13 @@ class PipelineRunnerTest {
         Bundle bundle = Bundle.read(TestBundle.resource(TestBundle.SENTIMENT));
         SessionSetup options = new SessionSetup("fp32", Device.CPU, 1, 1, Map.of());
         QueuedText row = new QueuedText(text, 3, 0, Priority.NORMAL);
-        try (OrtModel model = OrtModel.load(bundle, options)) {
+        try (LoadedModel model = OrtEngine.INSTANCE.load(bundle, options, Set.of())) {
             new PipelineRunner(
                             model.newRunner(),
-                            PredictionDecoder.of(bundle, null, null),
+                            TaskDefinition.of(bundle.manifest().task()).decoder(bundle, null, null),
                             null,
                             probe,
+                            null,
                             stats,
                             Runnable::run)
                     .fail(row, new IllegalStateException("failed alone"));
@@ -68,7 +71,7 @@ class PipelineRunnerTest {
     void tellsACancelledTextFromAFailedOne() {
         QueuedText row = new QueuedText(GOOD, 3, 0, Priority.NORMAL);
 
-        new PipelineRunner(null, null, null, GOOD, stats, null)
+        new PipelineRunner(null, null, null, GOOD, null, stats, null)
                 .fail(row, new CancellationException());
 
         assertThat(row).isCancelled();

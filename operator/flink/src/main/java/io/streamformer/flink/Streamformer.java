@@ -1,13 +1,20 @@
 package io.streamformer.flink;
 
 import io.streamformer.batch.Priority;
+import io.streamformer.bundle.BundleReference;
 import io.streamformer.engine.ModelOptions;
 import io.streamformer.flink.async.InferenceAsyncFunction;
 import io.streamformer.flink.async.KeyOrderedFactory;
 import io.streamformer.flink.async.Model;
 import io.streamformer.flink.async.PipelineModel;
-import io.streamformer.flink.bundle.BundleCache;
+import io.streamformer.flink.bundle.BundleFiles;
+import io.streamformer.flink.task.AnswerRecords;
+import io.streamformer.flink.task.ClassificationRecords;
+import io.streamformer.flink.task.EmbeddingRecords;
+import io.streamformer.flink.task.EntityRecords;
+import io.streamformer.flink.task.GeneratedTextRecords;
 import io.streamformer.flink.task.TaskRecords;
+import io.streamformer.flink.task.TranslationRecords;
 import io.streamformer.options.Option;
 import io.streamformer.options.Options;
 import io.streamformer.schemas.Answer;
@@ -52,12 +59,22 @@ public final class Streamformer<T extends SpecificRecordBase> {
 
     private final TaskRecords<T> records;
     private final String bundle;
+
+    /** Null until the step is added to a job: then the bundle's hash is read. */
+    private final BundleReference reference;
+
     private final String uid;
     private final Options options;
 
-    private Streamformer(TaskRecords<T> records, String bundle, String uid, Options options) {
+    private Streamformer(
+            TaskRecords<T> records,
+            String bundle,
+            BundleReference reference,
+            String uid,
+            Options options) {
         this.records = records;
         this.bundle = Objects.requireNonNull(bundle, "bundle");
+        this.reference = reference;
         this.uid = uid;
         this.options = options;
     }
@@ -69,7 +86,7 @@ public final class Streamformer<T extends SpecificRecordBase> {
      *     every TaskManager
      */
     public static Streamformer<Classification> classify(String bundle) {
-        return of(TaskRecords.Classifications.INSTANCE, bundle);
+        return of(ClassificationRecords.INSTANCE, bundle);
     }
 
     /**
@@ -79,7 +96,7 @@ public final class Streamformer<T extends SpecificRecordBase> {
      *     every TaskManager
      */
     public static Streamformer<Translation> translate(String bundle) {
-        return of(TaskRecords.Translations.INSTANCE, bundle);
+        return of(TranslationRecords.INSTANCE, bundle);
     }
 
     /**
@@ -89,7 +106,7 @@ public final class Streamformer<T extends SpecificRecordBase> {
      *     every TaskManager
      */
     public static Streamformer<Entities> entities(String bundle) {
-        return of(TaskRecords.TaggedEntities.INSTANCE, bundle);
+        return of(EntityRecords.INSTANCE, bundle);
     }
 
     /**
@@ -100,7 +117,7 @@ public final class Streamformer<T extends SpecificRecordBase> {
      *     every TaskManager
      */
     public static Streamformer<Answer> answers(String bundle) {
-        return of(TaskRecords.Answers.INSTANCE, bundle);
+        return of(AnswerRecords.INSTANCE, bundle);
     }
 
     /**
@@ -110,7 +127,7 @@ public final class Streamformer<T extends SpecificRecordBase> {
      *     every TaskManager
      */
     public static Streamformer<Embedding> embeddings(String bundle) {
-        return of(TaskRecords.Vectors.INSTANCE, bundle);
+        return of(EmbeddingRecords.INSTANCE, bundle);
     }
 
     /**
@@ -120,7 +137,7 @@ public final class Streamformer<T extends SpecificRecordBase> {
      *     every TaskManager
      */
     public static Streamformer<GeneratedText> summarize(String bundle) {
-        return of(TaskRecords.GeneratedTexts.SUMMARIES, bundle);
+        return of(GeneratedTextRecords.SUMMARIES, bundle);
     }
 
     /**
@@ -130,7 +147,7 @@ public final class Streamformer<T extends SpecificRecordBase> {
      *     every TaskManager
      */
     public static Streamformer<GeneratedText> generate(String bundle) {
-        return of(TaskRecords.GeneratedTexts.TEXT2TEXT, bundle);
+        return of(GeneratedTextRecords.TEXT2TEXT, bundle);
     }
 
     /**
@@ -140,7 +157,7 @@ public final class Streamformer<T extends SpecificRecordBase> {
      *     every TaskManager
      */
     public static Streamformer<GeneratedText> complete(String bundle) {
-        return of(TaskRecords.GeneratedTexts.CONTINUATIONS, bundle);
+        return of(GeneratedTextRecords.CONTINUATIONS, bundle);
     }
 
     /** A step that gives the records of any task. */
@@ -150,8 +167,15 @@ public final class Streamformer<T extends SpecificRecordBase> {
         return new Streamformer<>(
                 records,
                 bundle,
+                null,
                 records.task().id() + "-" + new Path(bundle).getName(),
                 Options.DEFAULTS);
+    }
+
+    /** A step with a bundle whose hash is known already. */
+    @Internal
+    public Streamformer<T> pinnedTo(BundleReference value) {
+        return new Streamformer<>(records, value.uri(), value, uid, options);
     }
 
     /**
@@ -175,7 +199,7 @@ public final class Streamformer<T extends SpecificRecordBase> {
     /** Sets all options. */
     @Internal
     public Streamformer<T> with(Options values) {
-        return new Streamformer<>(records, bundle, uid, values);
+        return new Streamformer<>(records, bundle, reference, uid, values);
     }
 
     /**
@@ -203,7 +227,7 @@ public final class Streamformer<T extends SpecificRecordBase> {
 
     /** Start of the ids of this step's operators; a savepoint finds them by it. */
     public Streamformer<T> uid(String value) {
-        return new Streamformer<>(records, bundle, value, options);
+        return new Streamformer<>(records, bundle, reference, value, options);
     }
 
     /**
@@ -233,7 +257,9 @@ public final class Streamformer<T extends SpecificRecordBase> {
         return applyTraced(
                 events,
                 new PipelineModel.Lease(
-                        BundleCache.absolute(bundle),
+                        reference == null
+                                ? BundleFiles.of(bundle).describe().reference()
+                                : reference,
                         options.only(ModelOptions.ALL),
                         options.get(StepOptions.BUNDLE_CACHE)));
     }

@@ -4,9 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.streamformer.batch.Priority;
+import io.streamformer.bundle.BundleReference;
 import io.streamformer.flink.async.InferenceAsyncFunction;
 import io.streamformer.flink.async.PipelineModel;
-import io.streamformer.flink.task.TaskRecords;
+import io.streamformer.flink.task.ClassificationRecords;
 import io.streamformer.flink.testing.NoRuntime;
 import io.streamformer.options.Options;
 import java.io.IOException;
@@ -48,8 +49,11 @@ class RuntimeJarTest {
         byte[] function =
                 InstantiationUtil.serializeObject(
                         new InferenceAsyncFunction<>(
-                                new PipelineModel.Lease("/models/m", Options.DEFAULTS, null),
-                                TaskRecords.Classifications.INSTANCE,
+                                new PipelineModel.Lease(
+                                        new BundleReference("/models/m", "0".repeat(64)),
+                                        Options.DEFAULTS,
+                                        null),
+                                ClassificationRecords.INSTANCE,
                                 1,
                                 Order.ALL,
                                 Priority.NORMAL));

@@ -6,7 +6,6 @@ import static org.assertj.core.api.Assumptions.assumeThat;
 import io.streamformer.engine.InferencePipeline;
 import io.streamformer.engine.TextInput;
 import io.streamformer.options.Options;
-import io.streamformer.task.Prediction;
 import java.io.BufferedReader;
 import java.io.File;
 import java.io.IOException;
@@ -213,8 +212,11 @@ class JarsITCase {
                             OPERATOR.resolve("core/src/test/resources/bundles/tiny-sentiment"),
                             Options.DEFAULTS);
             try {
-                Prediction answer = pipeline.submit(TextInput.of("hello")).join();
-                return answer.getClass().getSimpleName();
+                return pipeline.submit(TextInput.of("hello"))
+                        .join()
+                        .prediction()
+                        .getClass()
+                        .getSimpleName();
             } finally {
                 pipeline.close();
             }

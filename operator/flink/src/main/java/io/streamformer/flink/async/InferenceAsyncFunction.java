@@ -3,6 +3,7 @@ package io.streamformer.flink.async;
 import io.streamformer.batch.Priority;
 import io.streamformer.bundle.BundleException;
 import io.streamformer.bundle.Manifest;
+import io.streamformer.engine.Answer;
 import io.streamformer.engine.InferenceException;
 import io.streamformer.engine.InferenceException.Stage;
 import io.streamformer.engine.ModelOptions;
@@ -16,7 +17,6 @@ import io.streamformer.flink.task.TaskRecords;
 import io.streamformer.schemas.DeadLetter;
 import io.streamformer.schemas.RecordCodec;
 import io.streamformer.schemas.TextEvent;
-import io.streamformer.task.Prediction;
 import java.io.IOException;
 import java.time.Instant;
 import java.util.List;
@@ -62,7 +62,7 @@ public final class InferenceAsyncFunction<T extends SpecificRecordBase>
     private transient RecordCodec<TextEvent> codec;
 
     /** Whoever takes a future out of here, completion or timeout, emits the event's outcome. */
-    private transient Map<ResultFuture<Outcome<T>>, CompletableFuture<Prediction>> inFlight;
+    private transient Map<ResultFuture<Outcome<T>>, CompletableFuture<Answer>> inFlight;
 
     /** Null where the order of keys is not kept here. */
     private transient KeyOrder keyOrder;
@@ -171,7 +171,7 @@ public final class InferenceAsyncFunction<T extends SpecificRecordBase>
             fail(event, Stage.TIMEOUT, late(deadline), null, out);
             return;
         }
-        CompletableFuture<Prediction> future = model.submit(records.input(event.value(), priority));
+        CompletableFuture<Answer> future = model.submit(records.input(event.value(), priority));
         if (deadline != null) {
             // A row whose future is done leaves the queue before it costs device time.
             future.orTimeout(millisLeft, TimeUnit.MILLISECONDS);
@@ -179,9 +179,9 @@ public final class InferenceAsyncFunction<T extends SpecificRecordBase>
         inFlight.put(out, future);
         var unused =
                 future.whenComplete(
-                        (prediction, error) -> {
+                        (answer, error) -> {
                             if (inFlight.remove(out, future)) {
-                                complete(event, prediction, error, out);
+                                complete(event, answer, error, out);
                             }
                         });
     }
@@ -198,10 +198,7 @@ public final class InferenceAsyncFunction<T extends SpecificRecordBase>
     }
 
     private void complete(
-            Traced<TextEvent> event,
-            Prediction prediction,
-            Throwable error,
-            ResultFuture<Outcome<T>> out) {
+            Traced<TextEvent> event, Answer answer, Throwable error, ResultFuture<Outcome<T>> out) {
         try {
             Throwable cause = error instanceof CompletionException ? error.getCause() : error;
             if (cause instanceof InferenceException failure) {
@@ -213,8 +210,8 @@ public final class InferenceAsyncFunction<T extends SpecificRecordBase>
                 // Not the text's fault but the engine's: the job fails and is restored.
                 out.completeExceptionally(cause);
             } else {
-                T record = records.record(event, prediction, manifest, model.reference());
-                metrics.result(prediction.truncated());
+                T record = records.record(event, answer);
+                metrics.result(answer.prediction().truncated());
                 emit(event, new Outcome.Success<>(new Traced<>(record, event.origin())), out);
             }
         } catch (RuntimeException e) {
@@ -229,7 +226,7 @@ public final class InferenceAsyncFunction<T extends SpecificRecordBase>
     /** Gives up on an event: its row leaves the queue, its neighbours go on. */
     @Override
     public void timeout(Traced<TextEvent> event, ResultFuture<Outcome<T>> out) {
-        CompletableFuture<Prediction> future = inFlight.remove(out);
+        CompletableFuture<Answer> future = inFlight.remove(out);
         if (future == null) {
             // The answer is being emitted at this moment.
             return;
@@ -288,7 +285,7 @@ public final class InferenceAsyncFunction<T extends SpecificRecordBase>
     @Override
     public void close() {
         if (inFlight != null) {
-            List<CompletableFuture<Prediction>> open = List.copyOf(inFlight.values());
+            List<CompletableFuture<Answer>> open = List.copyOf(inFlight.values());
             inFlight.clear();
             open.forEach(future -> future.cancel(false));
         }

@@ -1,9 +1,8 @@
 package io.streamformer.flink.async;
 
 import io.streamformer.bundle.Manifest;
+import io.streamformer.engine.Answer;
 import io.streamformer.engine.TextInput;
-import io.streamformer.schemas.ModelReference;
-import io.streamformer.task.Prediction;
 import java.io.Serializable;
 import java.util.concurrent.CompletableFuture;
 import org.apache.flink.api.common.functions.RuntimeContext;
@@ -16,14 +15,11 @@ public interface Model extends AutoCloseable {
 
     Manifest manifest();
 
-    /** What every answer says about the model. */
-    ModelReference reference();
-
     /** Texts that have to be under way for the device to stay busy. */
     int minimumCapacity();
 
     /** Queues a text; the future fails with an InferenceException where the text is at fault. */
-    CompletableFuture<Prediction> submit(TextInput input);
+    CompletableFuture<Answer> submit(TextInput input);
 
     @Override
     void close();

@@ -11,7 +11,9 @@ import io.streamformer.flink.Origin;
 import io.streamformer.flink.Outcome;
 import io.streamformer.flink.Traced;
 import io.streamformer.flink.state.RecordTypeInfo;
+import io.streamformer.flink.task.ClassificationRecords;
 import io.streamformer.flink.task.TaskRecords;
+import io.streamformer.flink.task.TranslationRecords;
 import io.streamformer.flink.testing.FakeModel;
 import io.streamformer.flink.testing.Origins;
 import io.streamformer.schemas.Classification;
@@ -102,7 +104,7 @@ class InferenceAsyncFunctionTest {
         List<String> ids = IntStream.range(0, 64).mapToObj(Integer::toString).toList();
         OperatorSubtaskState state;
         try (Harness<Classification> harness =
-                new Harness<>(TaskRecords.Classifications.INSTANCE, Order.KEY, 64, null)) {
+                new Harness<>(ClassificationRecords.INSTANCE, Order.KEY, 64, null)) {
             for (String id : ids) {
                 harness.send(keyed(id, Integer.parseInt(id) % 2 == 0 ? "even" : "odd"));
             }
@@ -115,7 +117,7 @@ class InferenceAsyncFunctionTest {
         }
         FakeModel again = FakeModel.classifier();
         try (Harness<Classification> harness =
-                new Harness<>(TaskRecords.Classifications.INSTANCE, Order.KEY, 64, state)) {
+                new Harness<>(ClassificationRecords.INSTANCE, Order.KEY, 64, state)) {
             assertThat(again.inputs).extracting(TextInput::text).containsExactlyElementsOf(ids);
             again.answerAll();
             assertThat(harness.ids()).containsExactlyInAnyOrderElementsOf(ids);
@@ -293,7 +295,7 @@ class InferenceAsyncFunctionTest {
         }
         FakeModel again = FakeModel.classifier();
         try (Harness<Classification> harness =
-                new Harness<>(TaskRecords.Classifications.INSTANCE, Order.ALL, 4, state)) {
+                new Harness<>(ClassificationRecords.INSTANCE, Order.ALL, 4, state)) {
             assertThat(again.inputs).extracting(input -> input.text()).containsExactly("b", "c");
             again.answerAll();
             emitted.addAll(harness.ids());
@@ -381,11 +383,11 @@ class InferenceAsyncFunctionTest {
     }
 
     private static Harness<Classification> classify(Order order) throws Exception {
-        return new Harness<>(TaskRecords.Classifications.INSTANCE, order, 4, null);
+        return new Harness<>(ClassificationRecords.INSTANCE, order, 4, null);
     }
 
     private static Harness<Translation> translate() throws Exception {
-        return new Harness<>(TaskRecords.Translations.INSTANCE, Order.ALL, 4, null);
+        return new Harness<>(TranslationRecords.INSTANCE, Order.ALL, 4, null);
     }
 
     /** Flink's harness around the function, with a mailbox that works on demand. */
