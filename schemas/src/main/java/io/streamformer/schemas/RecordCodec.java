@@ -29,10 +29,6 @@ import org.apache.avro.specific.SpecificRecordBase;
  */
 public final class RecordCodec<T extends SpecificRecordBase> {
 
-    static {
-        TrustedRecords.ensure();
-    }
-
     private final SpecificData data;
     private final Schema schema;
     private final DatumWriter<T> writer;

@@ -1,26 +1,55 @@
 package io.streamformer.schemas;
 
+import java.util.HashSet;
+import java.util.Set;
+import org.apache.avro.Schema;
 import org.apache.avro.util.ClassSecurityValidator;
 import org.apache.avro.util.ClassSecurityValidator.ClassSecurityPredicate;
 
 /**
- * Avro's leave to make the records of the topics. Since 1.12.2 Avro makes no class that a program
- * did not name, by a system property or as here; other names stay as they are.
+ * The classes that Avro may create. Since 1.12.2 Avro creates no class that a program did not name,
+ * so each generated record names itself when it is initialized.
  */
-public final class TrustedRecords {
+final class TrustedRecords {
 
     private TrustedRecords() {}
 
-    /** Adds the package of the records to what Avro trusts, unless it is there. */
-    public static synchronized void ensure() {
+    /** Trusts a record and the types of its fields, and keeps what was trusted before. */
+    static synchronized void add(Class<?> record, Schema schema) {
+        Set<String> names = new HashSet<>();
+        addNames(schema, names);
         ClassSecurityPredicate present = ClassSecurityValidator.getGlobal();
-        if (!present.isTrusted(TextEvent.class)) {
-            ClassSecurityValidator.setGlobal(
-                    ClassSecurityValidator.composite(present, TrustedRecords::isRecord));
+        if (names.stream().allMatch(name -> present.isTrusted(uninitialized(name, record)))) {
+            return;
+        }
+        // Names and no predicate of ours: Avro may outlive the class loader of this class.
+        ClassSecurityValidator.Builder builder = ClassSecurityValidator.builder();
+        names.forEach(builder::add);
+        ClassSecurityValidator.setGlobal(
+                ClassSecurityValidator.composite(present, builder.build()));
+    }
+
+    private static void addNames(Schema schema, Set<String> names) {
+        switch (schema.getType()) {
+            case RECORD -> {
+                if (names.add(schema.getFullName())) {
+                    schema.getFields().forEach(field -> addNames(field.schema(), names));
+                }
+            }
+            case ENUM, FIXED -> names.add(schema.getFullName());
+            case UNION -> schema.getTypes().forEach(branch -> addNames(branch, names));
+            case ARRAY -> addNames(schema.getElementType(), names);
+            case MAP -> addNames(schema.getValueType(), names);
+            default -> {}
         }
     }
 
-    private static boolean isRecord(Class<?> type) {
-        return type.getPackageName().equals(TextEvent.class.getPackageName());
+    private static Class<?> uninitialized(String name, Class<?> record) {
+        try {
+            return Class.forName(name, false, record.getClassLoader());
+        } catch (ClassNotFoundException e) {
+            throw new IllegalStateException(
+                    name + " is generated with " + record.getName() + ": this is a bug", e);
+        }
     }
 }

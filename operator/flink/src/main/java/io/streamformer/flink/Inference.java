@@ -1,13 +1,14 @@
 package io.streamformer.flink;
 
 import io.streamformer.flink.async.InferenceMetrics;
-import io.streamformer.flink.state.AvroRecordTypeInfo;
 import io.streamformer.flink.state.RecordTypeInfo;
 import io.streamformer.schemas.DeadLetter;
+import io.streamformer.schemas.TextEvent;
 import java.util.HashMap;
 import java.util.Map;
 import org.apache.avro.specific.SpecificRecordBase;
 import org.apache.flink.api.common.functions.OpenContext;
+import org.apache.flink.formats.avro.typeutils.AvroTypeInfo;
 import org.apache.flink.metrics.Counter;
 import org.apache.flink.streaming.api.datastream.DataStream;
 import org.apache.flink.streaming.api.datastream.SingleOutputStreamOperator;
@@ -52,6 +53,15 @@ public final class Inference<T extends SpecificRecordBase> {
                 uid);
     }
 
+    /** Events that did not come from Kafka. */
+    static DataStream<Traced<TextEvent>> traced(DataStream<TextEvent> events, String uid) {
+        return events.map(
+                        event -> new Traced<>(event, Origin.NONE),
+                        RecordTypeInfo.traced(TextEvent.class))
+                .name(uid)
+                .uid(uid);
+    }
+
     /** The results. */
     public DataStream<T> results() {
         if (values == null) {
@@ -70,7 +80,7 @@ public final class Inference<T extends SpecificRecordBase> {
 
     private static <R extends SpecificRecordBase> DataStream<R> values(
             DataStream<Traced<R>> traced, Class<R> recordClass, String uid) {
-        return traced.map(Traced::value, new AvroRecordTypeInfo<>(recordClass)).name(uid).uid(uid);
+        return traced.map(Traced::value, new AvroTypeInfo<>(recordClass)).name(uid).uid(uid);
     }
 
     /** The results with the key, timestamp and headers of their events. */

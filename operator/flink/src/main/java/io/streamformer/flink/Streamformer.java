@@ -8,8 +8,6 @@ import io.streamformer.flink.async.KeyOrderedFactory;
 import io.streamformer.flink.async.Model;
 import io.streamformer.flink.async.PipelineModel;
 import io.streamformer.flink.bundle.BundleFiles;
-import io.streamformer.flink.state.AvroRecordTypeInfo;
-import io.streamformer.flink.state.RecordTypeInfo;
 import io.streamformer.flink.task.AnswerRecords;
 import io.streamformer.flink.task.ClassificationRecords;
 import io.streamformer.flink.task.EmbeddingRecords;
@@ -53,6 +51,11 @@ import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
  * @param <T> the record of a result
  */
 public final class Streamformer<T extends SpecificRecordBase> {
+
+    static {
+        // Before any class of the runtime is loaded.
+        RuntimeJar.require();
+    }
 
     private final TaskRecords<T> records;
     private final String bundle;
@@ -237,7 +240,7 @@ public final class Streamformer<T extends SpecificRecordBase> {
     /**
      * Adds the model to a job whose events do not come from Kafka, or whose origin is no matter.
      *
-     * @param events the events, of the type {@link AvroRecordTypeInfo}
+     * @param events the events; Flink finds their Avro type by itself
      */
     public Inference<T> apply(DataStream<TextEvent> events) {
         if (options.get(StepOptions.ASYNC_ORDER) == Order.KEY) {
@@ -245,12 +248,7 @@ public final class Streamformer<T extends SpecificRecordBase> {
                     "Order.KEY needs Kafka keys, but these events have none. Use applyTraced(), or"
                             + " Order.ALL.");
         }
-        return applyTraced(
-                events.map(
-                                event -> new Traced<>(event, Origin.NONE),
-                                RecordTypeInfo.traced(TextEvent.class))
-                        .name(uid + "-events")
-                        .uid(uid + "-events"));
+        return applyTraced(Inference.traced(events, uid + "-events"));
     }
 
     private void refuseSecond(StreamExecutionEnvironment env) {

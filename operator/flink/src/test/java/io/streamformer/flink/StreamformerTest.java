@@ -8,7 +8,6 @@ import io.streamformer.bundle.Task;
 import io.streamformer.engine.Answer;
 import io.streamformer.engine.TextInput;
 import io.streamformer.flink.async.Model;
-import io.streamformer.flink.state.AvroRecordTypeInfo;
 import io.streamformer.flink.state.RecordTypeInfo;
 import io.streamformer.flink.testing.FakeModel;
 import io.streamformer.flink.testing.HollowBundle;
@@ -31,6 +30,7 @@ import org.apache.flink.api.common.functions.RuntimeContext;
 import org.apache.flink.api.dag.Transformation;
 import org.apache.flink.configuration.Configuration;
 import org.apache.flink.configuration.PipelineOptions;
+import org.apache.flink.formats.avro.typeutils.AvroTypeInfo;
 import org.apache.flink.metrics.Counter;
 import org.apache.flink.metrics.Gauge;
 import org.apache.flink.streaming.api.datastream.DataStream;
@@ -240,7 +240,7 @@ class StreamformerTest {
 
     private static DataStream<TextEvent> events(
             StreamExecutionEnvironment env, List<TextEvent> events) {
-        return env.fromData(events, new AvroRecordTypeInfo<>(TextEvent.class)).uid("events");
+        return env.fromData(events, new AvroTypeInfo<>(TextEvent.class)).uid("events");
     }
 
     /** A model that answers on a thread of its own. */

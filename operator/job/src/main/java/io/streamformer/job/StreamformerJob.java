@@ -1,9 +1,9 @@
 package io.streamformer.job;
 
-import io.streamformer.bundle.BundleException;
 import io.streamformer.bundle.Manifest;
 import io.streamformer.flink.Inference;
 import io.streamformer.flink.Outcome;
+import io.streamformer.flink.RuntimeJar;
 import io.streamformer.flink.Streamformer;
 import io.streamformer.flink.Traced;
 import io.streamformer.flink.bundle.BundleFiles;
@@ -46,6 +46,8 @@ public final class StreamformerJob {
 
     /** Runs the job that the options describe; {@code --help} lists them. */
     public static void main(String[] args) throws Exception {
+        // Before any class of the runtime is loaded: nothing in this class may catch one.
+        RuntimeJar.require();
         if (Arrays.asList(args).contains("--help")) {
             System.out.println(JobOptions.help());
             return;
@@ -54,7 +56,7 @@ public final class StreamformerJob {
         try {
             JobOptions options = JobOptions.of(env.getConfiguration(), args);
             checkBrokers(env, options, build(env, options));
-        } catch (IllegalArgumentException | BundleException e) {
+        } catch (RuntimeException e) {
             System.err.println(e.getMessage());
             // Not System.exit: an application cluster reports the exception as the job's end.
             throw e;

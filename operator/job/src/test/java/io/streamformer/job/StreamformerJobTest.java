@@ -7,7 +7,10 @@ import io.streamformer.bundle.Bundle;
 import io.streamformer.bundle.BundleReference;
 import io.streamformer.bundle.Task;
 import io.streamformer.flink.testing.HollowBundle;
+import io.streamformer.flink.testing.NoRuntime;
 import io.streamformer.job.kafka.KafkaOptions;
+import java.lang.reflect.Method;
+import java.net.URLClassLoader;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HashSet;
@@ -284,5 +287,18 @@ class StreamformerJobTest {
                 .set(
                         JobOptions.BUNDLES,
                         bundles.length == 0 ? List.of(sentiment, translation) : List.of(bundles));
+    }
+
+    @Test
+    void aClientWithoutTheRuntimeIsToldSo() throws Exception {
+        try (URLClassLoader flink = NoRuntime.classLoader()) {
+            Method main =
+                    flink.loadClass(StreamformerJob.class.getName())
+                            .getMethod("main", String[].class);
+            assertThatThrownBy(() -> main.invoke(null, (Object) new String[] {"--help"}))
+                    .hasCauseInstanceOf(LinkageError.class)
+                    .cause()
+                    .hasMessageStartingWith("Flink's lib folder has no Streamformer runtime. Put ");
+        }
     }
 }

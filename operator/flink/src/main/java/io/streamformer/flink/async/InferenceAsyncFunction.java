@@ -17,6 +17,7 @@ import io.streamformer.flink.task.TaskRecords;
 import io.streamformer.schemas.DeadLetter;
 import io.streamformer.schemas.RecordCodec;
 import io.streamformer.schemas.TextEvent;
+import java.io.IOException;
 import java.time.Instant;
 import java.util.List;
 import java.util.Map;
@@ -34,6 +35,7 @@ import org.apache.flink.api.java.typeutils.ResultTypeQueryable;
 import org.apache.flink.runtime.execution.SuppressRestartsException;
 import org.apache.flink.streaming.api.functions.async.ResultFuture;
 import org.apache.flink.streaming.api.functions.async.RichAsyncFunction;
+import org.apache.flink.util.InstantiationUtil;
 
 /**
  * The way of an event through a model: submitted when it comes, emitted as a result or a dead
@@ -51,7 +53,7 @@ public final class InferenceAsyncFunction<T extends SpecificRecordBase>
     private final Model.Source source;
     private final TaskRecords<T> records;
     private final int capacity;
-    private final boolean keepsKeyOrder;
+    private final Order order;
     private final Priority priority;
 
     private transient Model model;
@@ -80,14 +82,33 @@ public final class InferenceAsyncFunction<T extends SpecificRecordBase>
         this.source = source;
         this.records = records;
         this.capacity = capacity;
-        this.keepsKeyOrder = order == Order.KEY;
+        this.order = order;
         this.priority = priority;
+    }
+
+    private Object writeReplace() throws IOException {
+        return new FunctionBytes(
+                InstantiationUtil.serializeObject(
+                        new Object[] {source, records, capacity, order, priority}));
+    }
+
+    /** The function that {@link FunctionBytes} holds. */
+    static InferenceAsyncFunction<?> read(byte[] bytes) throws IOException, ClassNotFoundException {
+        Object[] fields =
+                InstantiationUtil.deserializeObject(
+                        bytes, InferenceAsyncFunction.class.getClassLoader());
+        return new InferenceAsyncFunction<>(
+                (Model.Source) fields[0],
+                (TaskRecords<?>) fields[1],
+                (Integer) fields[2],
+                (Order) fields[3],
+                (Priority) fields[4]);
     }
 
     @Override
     public void open(OpenContext context) {
         inFlight = new ConcurrentHashMap<>();
-        keyOrder = keepsKeyOrder ? new KeyOrder() : null;
+        keyOrder = order == Order.KEY ? new KeyOrder() : null;
         codec = RecordCodec.of(TextEvent.class);
         metrics = new InferenceMetrics(getRuntimeContext().getMetricGroup(), inFlight::size);
         try {

@@ -7,6 +7,7 @@ import io.streamformer.engine.Answer;
 import io.streamformer.engine.InferencePipeline;
 import io.streamformer.engine.ModelOptions;
 import io.streamformer.engine.TextInput;
+import io.streamformer.flink.RuntimeJar;
 import io.streamformer.flink.bundle.BundleCache;
 import io.streamformer.inference.Device;
 import io.streamformer.options.Options;
@@ -41,6 +42,15 @@ public final class PipelineModel implements Model {
             implements Source {
         @Override
         public Model open(RuntimeContext context) {
+            RuntimeJar.requireNatives();
+            try {
+                return acquire(context);
+            } catch (LinkageError e) {
+                throw RuntimeJar.explain(e);
+            }
+        }
+
+        private Model acquire(RuntimeContext context) {
             Path folder = BundleCache.in(cacheDirectory).fetch(bundle);
             Device device =
                     deviceFor(

@@ -2,7 +2,6 @@ package io.streamformer.flink.state;
 
 import io.streamformer.flink.Origin;
 import io.streamformer.flink.Traced;
-import io.streamformer.schemas.TrustedRecords;
 import java.io.IOException;
 import org.apache.avro.specific.SpecificRecordBase;
 import org.apache.flink.api.common.typeutils.CompositeTypeSerializerSnapshot;
@@ -19,10 +18,6 @@ import org.apache.flink.formats.avro.typeutils.AvroSerializer;
 public final class TracedSerializer<T> extends RecordSerializer<Traced<T>> {
 
     private static final long serialVersionUID = 1L;
-
-    static {
-        TrustedRecords.ensure();
-    }
 
     private final TypeSerializer<T> records;
 

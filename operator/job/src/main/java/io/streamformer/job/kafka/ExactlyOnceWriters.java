@@ -13,6 +13,7 @@ import org.apache.flink.api.connector.sink2.WriterInitContext;
 import org.apache.flink.connector.base.DeliveryGuarantee;
 import org.apache.flink.connector.kafka.sink.KafkaCommittable;
 import org.apache.flink.connector.kafka.sink.KafkaRecordSerializationSchema;
+import org.apache.flink.connector.kafka.sink.KafkaSink;
 import org.apache.flink.connector.kafka.sink.KafkaWriterState;
 import org.apache.flink.connector.kafka.sink.TwoPhaseCommittingStatefulSink.PrecommittingStatefulSinkWriter;
 import org.apache.flink.connector.kafka.sink.internal.TransactionAbortStrategyImpl;
@@ -28,8 +29,9 @@ import org.apache.kafka.clients.admin.Admin;
  */
 final class ExactlyOnceWriters {
 
+    /** The name is put together here, since the job's jar has the connector under another name. */
     private static final String WRITER =
-            "org.apache.flink.connector.kafka.sink.ExactlyOnceKafkaWriter";
+            KafkaSink.class.getPackageName() + ".ExactlyOnceKafkaWriter";
 
     private ExactlyOnceWriters() {}
 
