@@ -9,7 +9,6 @@ import org.apache.flink.api.common.typeutils.TypeSerializer;
 import org.apache.flink.api.common.typeutils.TypeSerializerSnapshot;
 import org.apache.flink.core.memory.DataInputView;
 import org.apache.flink.core.memory.DataOutputView;
-import org.apache.flink.formats.avro.typeutils.AvroSerializer;
 
 /**
  * Writes {@link Traced} records to Flink's state and network. The Avro schema is part of the
@@ -26,7 +25,7 @@ public final class TracedSerializer<T> extends RecordSerializer<Traced<T>> {
     }
 
     static <T extends SpecificRecordBase> TracedSerializer<T> of(Class<T> recordClass) {
-        return new TracedSerializer<>(new AvroSerializer<>(recordClass));
+        return new TracedSerializer<>(new AvroRecordSerializer<>(recordClass));
     }
 
     @Override

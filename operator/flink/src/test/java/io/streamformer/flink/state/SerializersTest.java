@@ -10,11 +10,17 @@ import io.streamformer.schemas.Classification;
 import io.streamformer.schemas.EventPriority;
 import io.streamformer.schemas.TextEvent;
 import io.streamformer.schemas.testing.Records;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import org.apache.avro.Schema;
+import org.apache.avro.io.BinaryEncoder;
+import org.apache.avro.io.EncoderFactory;
+import org.apache.avro.specific.SpecificData;
+import org.apache.avro.specific.SpecificDatumWriter;
 import org.apache.flink.api.common.serialization.SerializerConfigImpl;
 import org.apache.flink.api.common.typeutils.TypeSerializer;
 import org.apache.flink.api.common.typeutils.TypeSerializerSchemaCompatibility;
@@ -69,14 +75,49 @@ class SerializersTest {
         assertThat(compatibility(EVENTS, snapshot).isIncompatible()).isFalse();
         TypeSerializer<Traced<TextEvent>> serializer = snapshot.restoreSerializer();
         for (Traced<TextEvent> event : events()) {
-            // Fields that came later have their defaults.
-            event.value().setMaxNewTokens(null);
-            event.value().setSeed(null);
-            event.value().setPriority(EventPriority.NORMAL);
-            event.value().setDeadline(null);
             assertThat(serializer.deserialize(in)).isEqualTo(event);
         }
         assertThat(in.available()).isZero();
+    }
+
+    @Test
+    void recordsOfAnOlderSchemaHaveTheDefaultsOfLaterFields() throws IOException {
+        List<Schema.Field> fields =
+                TextEvent.getClassSchema().getFields().stream()
+                        .filter(field -> field.getProp("since") == null)
+                        .map(field -> new Schema.Field(field, field.schema()))
+                        .toList();
+        Schema older =
+                Schema.createRecord(
+                        "TextEvent", null, TextEvent.class.getPackageName(), false, fields);
+        DataOutputSerializer out = new DataOutputSerializer(1024);
+        out.writeUTF(TextEvent.class.getName());
+        byte[] schema = Records.utf8(older.toString());
+        out.writeInt(schema.length);
+        out.write(schema);
+        AvroRecordSerializer.AvroRecordSnapshot<TextEvent> snapshot =
+                new AvroRecordSerializer.AvroRecordSnapshot<>();
+        snapshot.readSnapshot(
+                1, new DataInputDeserializer(out.getCopyOfBuffer()), getClass().getClassLoader());
+        TypeSerializer<TextEvent> now = new AvroRecordSerializer<>(TextEvent.class);
+
+        assertThat(compatibility(now, snapshot).isCompatibleAfterMigration()).isTrue();
+        TextEvent event = Records.fullEvent();
+        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+        BinaryEncoder encoder = EncoderFactory.get().directBinaryEncoder(bytes, null);
+        new SpecificDatumWriter<TextEvent>(older, SpecificData.getForClass(TextEvent.class))
+                .write(event, encoder);
+        DataOutputSerializer state = new DataOutputSerializer(1024);
+        state.writeInt(bytes.size());
+        state.write(bytes.toByteArray());
+        event.setMaxNewTokens(null);
+        event.setSeed(null);
+        event.setPriority(EventPriority.NORMAL);
+        event.setDeadline(null);
+        assertThat(
+                        snapshot.restoreSerializer()
+                                .deserialize(new DataInputDeserializer(state.getCopyOfBuffer())))
+                .isEqualTo(event);
     }
 
     @Test
