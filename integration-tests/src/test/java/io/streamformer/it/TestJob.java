@@ -82,13 +82,25 @@ final class TestJob implements AutoCloseable {
     /** Starts the job on new topics. */
     static TestJob start(LocalStack stack, List<Path> bundles, Consumer<JobOptions.Builder> more)
             throws Exception {
+        return start(stack, bundles, Map.of(), more);
+    }
+
+    /** Starts the job on new topics with settings of their own. */
+    static TestJob start(
+            LocalStack stack,
+            List<Path> bundles,
+            Map<String, String> topicSettings,
+            Consumer<JobOptions.Builder> more)
+            throws Exception {
         String prefix = "it-" + UUID.randomUUID().toString().substring(0, 8) + "-";
         Set<Task> tasks = EnumSet.noneOf(Task.class);
         for (Path bundle : bundles) {
             tasks.add(taskOf(bundle));
         }
         Topics topics = Topics.prefixed(prefix, tasks);
-        topics.create(stack.bootstrapServers(), 2, Map.of());
+        // The events are written by the test, with times of their own.
+        Topics.create(stack.bootstrapServers(), List.of(topics.events()), 2, Map.of());
+        Topics.create(stack.bootstrapServers(), topics.outcomes(), 2, topicSettings);
         JobOptions.Builder options =
                 JobOptions.builder()
                         .set(KafkaOptions.BOOTSTRAP_SERVERS, stack.bootstrapServers())

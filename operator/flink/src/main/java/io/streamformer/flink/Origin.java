@@ -58,6 +58,11 @@ public record Origin(
         return new Origin(topic, partition, offset, timestamp, key, null, headers);
     }
 
+    /** The same without a timestamp. */
+    public Origin withoutTimestamp() {
+        return new Origin(topic, partition, offset, -1, key, value, headers);
+    }
+
     /** The same with another key and other headers. */
     public Origin withKeyAndHeaders(byte[] newKey, List<Header> newHeaders) {
         return new Origin(topic, partition, offset, timestamp, newKey, value, newHeaders);

@@ -10,9 +10,10 @@ import io.streamformer.flink.bundle.BundleFiles;
 import io.streamformer.flink.state.RecordTypeInfo;
 import io.streamformer.flink.task.TaskRecords;
 import io.streamformer.job.kafka.BrokerCheck;
+import io.streamformer.job.kafka.DeadLetterLimits;
 import io.streamformer.job.kafka.KafkaOptions;
 import io.streamformer.job.kafka.KafkaTopics;
-import io.streamformer.job.kafka.RecordSizeLimit;
+import io.streamformer.job.kafka.ResultLimits;
 import io.streamformer.options.Option;
 import io.streamformer.options.Options;
 import io.streamformer.schemas.DeadLetter;
@@ -94,7 +95,7 @@ public final class StreamformerJob {
     public static List<BundleRoute> build(StreamExecutionEnvironment env, JobOptions options) {
         List<BundleRoute> routes = routes(options);
         configure(env, options);
-        KafkaTopics topics = new KafkaTopics(options.values());
+        KafkaTopics topics = topics(options, routes);
         DataStream<Outcome<TextEvent>> records =
                 env.fromSource(
                                 topics.source(),
@@ -110,11 +111,8 @@ public final class StreamformerJob {
                     deadLetters.union(
                             addBundle(events.tracedResults(), task, route, options, topics));
         }
-        long maxBytes = options.get(KafkaOptions.MAX_RECORD_BYTES);
         deadLetters
-                .map(
-                        letter -> RecordSizeLimit.fit(letter, maxBytes),
-                        RecordTypeInfo.traced(DeadLetter.class))
+                .map(new DeadLetterLimits(options.values()))
                 .name("dead-letters-size")
                 .uid("dead-letters-size")
                 .sinkTo(
@@ -125,6 +123,11 @@ public final class StreamformerJob {
                 .name(options.get(KafkaOptions.DEAD_LETTER_TOPIC))
                 .uid("dead-letters");
         return routes;
+    }
+
+    private static KafkaTopics topics(JobOptions options, List<BundleRoute> routes) {
+        return new KafkaTopics(
+                options.values(), routes.stream().map(BundleRoute::resultsTopic).toList());
     }
 
     /**
@@ -140,6 +143,7 @@ public final class StreamformerJob {
         List<String> problems =
                 BrokerCheck.problems(
                         options.values(),
+                        topics(options, routes).transactionPrefix(),
                         routes.stream().map(BundleRoute::resultsTopic).toList(),
                         restores(env.getConfiguration()));
         if (!problems.isEmpty()) {
@@ -175,16 +179,14 @@ public final class StreamformerJob {
                         .uid(route.name())
                         .applyTraced(events);
         String uid = route.name() + "-results";
-        RecordSizeLimit<T> limit =
-                new RecordSizeLimit<>(
-                        task.recordClass(),
-                        route.task().id(),
-                        own.get(KafkaOptions.MAX_RECORD_BYTES));
+        ResultLimits<T> limits =
+                new ResultLimits<>(
+                        task.recordClass(), route.task().id(), route.resultsTopic(), own);
         Inference<T> sized =
                 Inference.split(
                         inference
                                 .tracedResults()
-                                .process(limit, RecordTypeInfo.outcome(task.recordClass()))
+                                .process(limits, RecordTypeInfo.outcome(task.recordClass()))
                                 .name(uid + "-size")
                                 .uid(uid + "-size"),
                         task.recordClass(),

@@ -12,6 +12,7 @@ import io.streamformer.inference.Device;
 import io.streamformer.job.format.InputFormat;
 import io.streamformer.job.kafka.InputStart;
 import io.streamformer.job.kafka.KafkaOptions;
+import io.streamformer.job.kafka.SinkTimestamp;
 import io.streamformer.options.Option;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -51,6 +52,7 @@ class JobOptionsTest {
                         Map.entry("sink.transactional-id-prefix", ""),
                         Map.entry("sink.transaction-timeout", "15 min"),
                         Map.entry("sink.max-record-bytes", "1000000 bytes"),
+                        Map.entry("sink.timestamp", "event"),
                         Map.entry("bundles", ""),
                         Map.entry("model.results-topic", ""),
                         Map.entry("checkpoint.interval", "5 s"),
@@ -128,6 +130,7 @@ class JobOptionsTest {
         values.put(KafkaOptions.TRANSACTION_PREFIX, "mine");
         values.put(KafkaOptions.TRANSACTION_TIMEOUT, Duration.ofMinutes(1));
         values.put(KafkaOptions.MAX_RECORD_BYTES, 2L << 20);
+        values.put(KafkaOptions.SINK_TIMESTAMP, SinkTimestamp.NOW);
         values.put(JobOptions.CHECKPOINT_INTERVAL, Duration.ofSeconds(1));
         values.put(JobOptions.CHECKPOINT_DIRECTORY, "file:///checkpoints");
         values.put(JobOptions.PARALLELISM, 3);

@@ -21,7 +21,10 @@ import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.AdminClientConfig;
 import org.apache.kafka.clients.admin.ConfigEntry;
 import org.apache.kafka.clients.admin.DescribeTopicsOptions;
+import org.apache.kafka.clients.admin.ListTransactionsOptions;
 import org.apache.kafka.clients.admin.TopicDescription;
+import org.apache.kafka.clients.admin.TransactionListing;
+import org.apache.kafka.clients.admin.TransactionState;
 import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.KafkaFuture;
 import org.apache.kafka.common.Node;
@@ -51,6 +54,11 @@ public final class BrokerCheck {
 
     private static final Pattern COMMA = Pattern.compile("\\s*,\\s*");
     private static final int CONNECT_MILLIS = 3_000;
+
+    /** More than the time between two checkpoints of most jobs. */
+    private static final Duration WATCH = Duration.ofSeconds(12);
+
+    private static final long POLL_MILLIS = 200;
     private static final String MAX_TRANSACTION = "transaction.max.timeout.ms";
 
     private final Options options;
@@ -63,15 +71,19 @@ public final class BrokerCheck {
     /**
      * Asks the brokers whether a job can run.
      *
+     * @param transactionPrefix start of the transactional ids of the job
      * @param resultsTopics topics that the job will write, besides its dead letters
      * @param restores whether the job begins with the state of an earlier one
      * @return the problems, each in one line with the next step; empty if there are none
      */
     public static List<String> problems(
-            Options options, Collection<String> resultsTopics, boolean restores) {
+            Options options,
+            String transactionPrefix,
+            Collection<String> resultsTopics,
+            boolean restores) {
         BrokerCheck check = new BrokerCheck(options);
         try {
-            check.ask(resultsTopics, restores);
+            check.ask(transactionPrefix, resultsTopics, restores);
         } catch (AuthenticationException e) {
             check.problems.add(
                     "The brokers "
@@ -99,8 +111,8 @@ public final class BrokerCheck {
         return check.problems;
     }
 
-    private void ask(Collection<String> resultsTopics, boolean restores) {
-        Admin admin = Admin.create(adminProperties());
+    private void ask(String transactionPrefix, Collection<String> resultsTopics, boolean restores) {
+        Admin admin = admin(options);
         try {
             Collection<Node> brokers = get(admin.describeCluster().nodes());
             SortedMap<String, AclOperation> topics = new TreeMap<>();
@@ -111,6 +123,7 @@ public final class BrokerCheck {
             checkGroup(admin, restores);
             if (options.get(KafkaOptions.DELIVERY_GUARANTEE) == DeliveryGuarantee.EXACTLY_ONCE) {
                 checkTransactionTimeout(admin, brokers.iterator().next());
+                checkNoOtherWrites(admin, transactionPrefix);
             }
         } finally {
             admin.close(Duration.ZERO);
@@ -220,6 +233,64 @@ public final class BrokerCheck {
         }
     }
 
+    /**
+     * Two jobs with one prefix abort each other's transactions. What a job that has ended left open
+     * stays as it is; what another job is writing changes at its next checkpoint.
+     */
+    private void checkNoOtherWrites(Admin admin, String transactionPrefix) {
+        Map<String, List<Long>> open = openTransactions(admin, transactionPrefix);
+        long end = System.nanoTime() + WATCH.toNanos();
+        while (!open.isEmpty() && System.nanoTime() - end < 0) {
+            sleep();
+            if (!openTransactions(admin, transactionPrefix).equals(open)) {
+                problems.add(
+                        "Another job is writing in transactions whose ids start with "
+                                + transactionPrefix
+                                + ". Stop it, or give this job its own "
+                                + KafkaOptions.TRANSACTION_PREFIX
+                                + ".");
+                return;
+            }
+        }
+    }
+
+    /** Producer, epoch and start of each open transaction, by its id. */
+    private static Map<String, List<Long>> openTransactions(Admin admin, String prefix) {
+        List<String> ids =
+                get(
+                                admin.listTransactions(
+                                                new ListTransactionsOptions()
+                                                        .filterStates(
+                                                                List.of(TransactionState.ONGOING)))
+                                        .all())
+                        .stream()
+                        .map(TransactionListing::transactionalId)
+                        .filter(id -> id.startsWith(prefix + "/"))
+                        .toList();
+        Map<String, List<Long>> open = new TreeMap<>();
+        if (!ids.isEmpty()) {
+            get(admin.describeTransactions(ids).all())
+                    .forEach(
+                            (id, one) ->
+                                    open.put(
+                                            id,
+                                            List.of(
+                                                    one.producerId(),
+                                                    (long) one.producerEpoch(),
+                                                    one.transactionStartTimeMs().orElse(-1))));
+        }
+        return open;
+    }
+
+    private static void sleep() {
+        try {
+            Thread.sleep(POLL_MILLIS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new InterruptException(e);
+        }
+    }
+
     private static String noRight(AclOperation operation, String kind, String name) {
         return "The job has no right to "
                 + operation.name().toLowerCase(Locale.ROOT)
@@ -275,20 +346,23 @@ public final class BrokerCheck {
         return options.get(KafkaOptions.BOOTSTRAP_SERVERS);
     }
 
-    private Properties adminProperties() {
+    /** A client that gives up after the time of this class. */
+    static Admin admin(Options options) {
         Properties properties = new Properties();
         properties.putAll(options.get(KafkaOptions.KAFKA_PROPERTIES));
-        properties.put(AdminClientConfig.BOOTSTRAP_SERVERS_CONFIG, servers());
+        properties.put(
+                AdminClientConfig.BOOTSTRAP_SERVERS_CONFIG,
+                options.get(KafkaOptions.BOOTSTRAP_SERVERS));
         if (!properties.containsKey(AdminClientConfig.DEFAULT_API_TIMEOUT_MS_CONFIG)) {
             String millis = String.valueOf(PATIENCE.toMillis());
             properties.put(AdminClientConfig.DEFAULT_API_TIMEOUT_MS_CONFIG, millis);
             properties.put(AdminClientConfig.REQUEST_TIMEOUT_MS_CONFIG, millis);
         }
-        return properties;
+        return Admin.create(properties);
     }
 
     /** The answer; the client itself ends the wait after default.api.timeout.ms. */
-    private static <T> T get(KafkaFuture<T> answer) {
+    static <T> T get(KafkaFuture<T> answer) {
         try {
             return answer.get();
         } catch (ExecutionException e) {

@@ -86,7 +86,8 @@ public final class KafkaOptions {
             Option.named("sink.transactional-id-prefix", JOB, STRING)
                     .help(
                             "Start of the transactional ids, unique among all jobs of the Kafka"
-                                    + " cluster. Default: streamformer- and the group id.");
+                                    + " cluster. Default: made of the group id and the topics."
+                                    + " The start is refused while another job uses it.");
 
     public static final Option<Duration> TRANSACTION_TIMEOUT =
             Option.named("sink.transaction-timeout", JOB, DURATION)
@@ -101,9 +102,17 @@ public final class KafkaOptions {
                     .defaultsTo(1_000_000L)
                     .check("at least 50000 bytes", value -> value >= SMALLEST_RECORD)
                     .help(
-                            "Largest record that is written. A larger result becomes a dead letter;"
-                                    + " a larger dead letter loses its value. Raise it together with"
-                                    + " the topics' max.message.bytes.");
+                            "Largest record that is written; a smaller max.message.bytes of the"
+                                    + " topic holds too. A larger result becomes a dead letter; a"
+                                    + " larger dead letter loses its value. Raise both together.");
+
+    public static final Option<SinkTimestamp> SINK_TIMESTAMP =
+            Option.named("sink.timestamp", JOB, oneOf(SinkTimestamp.class))
+                    .defaultsTo(SinkTimestamp.EVENT)
+                    .help(
+                            "event gives results and dead letters the timestamp of their event. now"
+                                    + " gives them the time of writing: use it for a backfill of old"
+                                    + " events, whose results the topic's retention would delete.");
 
     private KafkaOptions() {}
 }

@@ -5,7 +5,10 @@ import io.streamformer.flink.Traced;
 import io.streamformer.job.format.TextEventDeserializer;
 import io.streamformer.options.Options;
 import io.streamformer.schemas.TextEvent;
+import java.util.Collection;
 import java.util.Properties;
+import java.util.SortedSet;
+import java.util.TreeSet;
 import org.apache.avro.specific.SpecificRecordBase;
 import org.apache.flink.api.connector.sink2.Sink;
 import org.apache.flink.connector.base.DeliveryGuarantee;
@@ -22,13 +25,42 @@ public final class KafkaTopics {
     /** Kafka's own default of max.request.size. */
     private static final long DEFAULT_REQUEST = 1 << 20;
 
+    /** Kafka's own default of buffer.memory. */
+    private static final long DEFAULT_BUFFER = 32 << 20;
+
     private static final String TRANSACTIONAL_LINGER_MILLIS = "100";
     private static final String TRANSACTIONAL_BATCH_BYTES = String.valueOf(128 << 10);
 
     private final Options options;
+    private final String transactionPrefix;
 
-    public KafkaTopics(Options options) {
+    /**
+     * The topics of a job.
+     *
+     * @param resultsTopics those of its results
+     */
+    public KafkaTopics(Options options, Collection<String> resultsTopics) {
         this.options = options;
+        transactionPrefix =
+                options.find(KafkaOptions.TRANSACTION_PREFIX)
+                        .orElseGet(() -> defaultPrefix(options, resultsTopics));
+    }
+
+    /**
+     * The prefix of a job that sets none. Jobs with other topics have other ones; the same job has
+     * the same, so that it finds what an earlier run left open.
+     */
+    private static String defaultPrefix(Options options, Collection<String> resultsTopics) {
+        SortedSet<String> topics = new TreeSet<>(resultsTopics);
+        topics.add(options.get(KafkaOptions.INPUT_TOPIC));
+        topics.add(options.get(KafkaOptions.DEAD_LETTER_TOPIC));
+        String group = options.get(KafkaOptions.INPUT_GROUP_ID);
+        return "streamformer-" + group + "-" + Integer.toHexString(topics.toString().hashCode());
+    }
+
+    /** Start of the transactional ids of all sinks of the job. */
+    public String transactionPrefix() {
+        return transactionPrefix;
     }
 
     /** The source of events; it sees committed records only. */
@@ -71,13 +103,9 @@ public final class KafkaTopics {
                 producerProperties(),
                 // The sink aborts whatever it finds open under ids that start with its prefix. The
                 // slash at the end keeps it from those of a sink whose role starts like its own.
-                transactionPrefix() + "/" + role + "/",
-                new TracedRecordSerializer<>(topic, recordClass));
-    }
-
-    String transactionPrefix() {
-        return options.find(KafkaOptions.TRANSACTION_PREFIX)
-                .orElseGet(() -> "streamformer-" + options.get(KafkaOptions.INPUT_GROUP_ID));
+                transactionPrefix + "/" + role + "/",
+                new TracedRecordSerializer<>(
+                        topic, recordClass, options.get(KafkaOptions.SINK_TIMESTAMP)));
     }
 
     private Properties producerProperties() {
@@ -87,6 +115,10 @@ public final class KafkaTopics {
                 ProducerConfig.BOOTSTRAP_SERVERS_CONFIG,
                 options.get(KafkaOptions.BOOTSTRAP_SERVERS));
         properties.put(ProducerConfig.MAX_REQUEST_SIZE_CONFIG, String.valueOf(request));
+        // A producer refuses a record that is larger than its buffer.
+        properties.put(
+                ProducerConfig.BUFFER_MEMORY_CONFIG,
+                String.valueOf(Math.max(DEFAULT_BUFFER, 2 * request)));
         properties.put(
                 ProducerConfig.TRANSACTION_TIMEOUT_CONFIG,
                 String.valueOf(options.get(KafkaOptions.TRANSACTION_TIMEOUT).toMillis()));

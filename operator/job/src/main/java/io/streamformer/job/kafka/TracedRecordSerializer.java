@@ -28,9 +28,11 @@ public final class TracedRecordSerializer<T extends SpecificRecordBase>
 
     private final String topic;
     private final Class<T> recordClass;
+    private final SinkTimestamp timestamps;
     private transient RecordCodec<T> codec;
 
-    public TracedRecordSerializer(String topic, Class<T> recordClass) {
+    public TracedRecordSerializer(String topic, Class<T> recordClass, SinkTimestamp timestamps) {
+        this.timestamps = timestamps;
         this.topic = topic;
         this.recordClass = recordClass;
     }
@@ -51,7 +53,7 @@ public final class TracedRecordSerializer<T extends SpecificRecordBase>
         return new ProducerRecord<>(
                 topic,
                 null,
-                origin.timestamp() >= 0 ? Long.valueOf(origin.timestamp()) : timestampOf(timestamp),
+                timestamps == SinkTimestamp.NOW ? null : timestampOf(origin, timestamp),
                 origin.key(),
                 codec.encode(traced.value()),
                 headers);
@@ -65,7 +67,11 @@ public final class TracedRecordSerializer<T extends SpecificRecordBase>
                         DefaultKafkaDatasetIdentifier.ofTopics(List.of(topic))));
     }
 
-    private static Long timestampOf(Long timestamp) {
+    /** Null lets the producer take the time of now. */
+    private static Long timestampOf(Origin origin, Long timestamp) {
+        if (origin.timestamp() >= 0) {
+            return origin.timestamp();
+        }
         // Flink's mark for "no timestamp" is negative, which Kafka refuses.
         return timestamp == null || timestamp < 0 ? null : timestamp;
     }

@@ -23,7 +23,8 @@ class TracedRecordSerializerTest {
     void kafkaGetsItUnderTheOriginalKeyAndTime() {
         Traced<DeadLetter> letter = letter(Origins.origin(KEY, VALUE), "reason", null);
         TracedRecordSerializer<DeadLetter> serializer =
-                new TracedRecordSerializer<>("text-dead-letters", DeadLetter.class);
+                new TracedRecordSerializer<>(
+                        "text-dead-letters", DeadLetter.class, SinkTimestamp.EVENT);
         serializer.open(null, null);
         ProducerRecord<byte[], byte[]> record = serializer.serialize(letter, null, 5L);
         assertThat(record.topic()).isEqualTo("text-dead-letters");
@@ -41,13 +42,26 @@ class TracedRecordSerializerTest {
     @Test
     void aRecordWithoutATimeTakesTheStreams() {
         TracedRecordSerializer<Classification> serializer =
-                new TracedRecordSerializer<>("text-sentiment", Classification.class);
+                new TracedRecordSerializer<>(
+                        "text-sentiment", Classification.class, SinkTimestamp.EVENT);
         serializer.open(null, null);
         Traced<Classification> result = new Traced<>(Records.classification(), Origin.NONE);
         assertThat(serializer.serialize(result, null, 5L).timestamp()).isEqualTo(5);
         assertThat(serializer.serialize(result, null, Long.MIN_VALUE).timestamp()).isNull();
         assertThat(serializer.serialize(result, null, null).timestamp()).isNull();
         assertThat(serializer.serialize(result, null, null).key()).isNull();
+    }
+
+    @Test
+    void aBackfillMayTakeTheTimeOfWriting() {
+        TracedRecordSerializer<Classification> serializer =
+                new TracedRecordSerializer<>(
+                        "text-sentiment", Classification.class, SinkTimestamp.NOW);
+        serializer.open(null, null);
+        Traced<Classification> result =
+                new Traced<>(Records.classification(), Origins.origin(KEY, VALUE));
+        // Without a timestamp the producer takes its own time.
+        assertThat(serializer.serialize(result, null, 5L).timestamp()).isNull();
     }
 
     private static Traced<DeadLetter> letter(Origin origin, String reason, Throwable cause) {
