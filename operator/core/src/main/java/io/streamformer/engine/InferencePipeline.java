@@ -4,6 +4,7 @@ import io.streamformer.bundle.Bundle;
 import io.streamformer.options.Options;
 import io.streamformer.task.Prediction;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicBoolean;
 
@@ -12,6 +13,8 @@ import java.util.concurrent.atomic.AtomicBoolean;
  * equal options share one session in the JVM.
  */
 public final class InferencePipeline implements AutoCloseable {
+
+    private static final Duration FOREVER = Duration.ofDays(365);
 
     private final SessionRegistry.Entry entry;
     private final SharedSession session;
@@ -49,13 +52,20 @@ public final class InferencePipeline implements AutoCloseable {
      * InferenceException}. Any other failure of the future is one of the engine, not of the text. A
      * future that is cancelled, or completed from outside, leaves the queue before it costs device
      * time. Futures complete on the run threads: what depends on them must be short.
+     *
+     * @param timeout longest time that a run may work on the text; waiting for it does not count
      */
-    public CompletableFuture<Prediction> submit(TextInput input) {
+    public CompletableFuture<Prediction> submit(TextInput input, Duration timeout) {
         if (closed.get()) {
             throw new IllegalStateException(
                     "a text came to a closed pipeline: keep the lease until the last answer");
         }
-        return session.submit(input);
+        return session.submit(input, timeout);
+    }
+
+    /** The same without a limit of its own to the time of a run. */
+    public CompletableFuture<Prediction> submit(TextInput input) {
+        return submit(input, FOREVER);
     }
 
     /** Counters shared by all leases of the session. */

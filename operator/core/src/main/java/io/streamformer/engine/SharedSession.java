@@ -4,6 +4,7 @@ import io.streamformer.batch.BatchLimits;
 import io.streamformer.batch.DeviceScheduler;
 import io.streamformer.batch.MicroBatcher;
 import io.streamformer.batch.Priority;
+import io.streamformer.batch.RuntimeThreads;
 import io.streamformer.bundle.Bundle;
 import io.streamformer.bundle.Manifest;
 import io.streamformer.inference.Device;
@@ -16,7 +17,9 @@ import io.streamformer.options.Options;
 import io.streamformer.task.Prediction;
 import io.streamformer.task.PredictionDecoder;
 import io.streamformer.tokenize.Tokenizer;
+import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
@@ -30,10 +33,13 @@ final class SharedSession implements AutoCloseable {
 
     private static final Logger LOG = LoggerFactory.getLogger(SharedSession.class);
 
+    /** How long closing waits for the last answers to be decoded. */
+    private static final Duration PATIENCE = Duration.ofSeconds(20);
+
     private final Bundle bundle;
     private final String variant;
     private final Device device;
-    private final int runThreads;
+    private final DeviceSchedulers schedulers;
     private final int minimumCapacity;
     private final int maxBatchTokens;
     private final RowInputs inputs;
@@ -64,7 +70,7 @@ final class SharedSession implements AutoCloseable {
                         maxBatchTokens,
                         highestCost(manifest.limits().maxTokens()),
                         options.get(ModelOptions.MAX_DELAY),
-                        options.get(ModelOptions.MAX_TIME));
+                        longestRun(options));
         inputs = new RowInputs(manifest, tokenizer);
         GoldenReplay golden = new GoldenReplay(bundle, options.get(ModelOptions.VARIANT));
         GenerationOptions search =
@@ -81,32 +87,38 @@ final class SharedSession implements AutoCloseable {
         }
 
         decoder = PredictionDecoder.of(bundle, tokenizer, generation);
-        runThreads = runThreads(options);
+        List<String> lanes = lanes(options);
         stats = new PipelineStats(new Queue());
         long cacheBytes = options.get(ModelOptions.CACHE_MAX_BYTES);
         cache = cacheBytes == 0 ? null : new ResultCache(cacheBytes);
         // A GPU goes on with the next batch while the CPU makes words of the last one; with a CPU
         // both would share the same cores.
         answers = device.gpu() ? Executors.newSingleThreadExecutor(SharedSession::thread) : null;
-        DeviceScheduler scheduler = DeviceSchedulers.lease(device, runThreads);
+        schedulers = device.gpu() ? DeviceSchedulers.GPU : DeviceSchedulers.CPU;
+        DeviceScheduler scheduler = schedulers.lease();
         try {
             batcher =
                     new MicroBatcher<>(
                             scheduler,
                             limits,
-                            thread ->
+                            options.get(ModelOptions.RUN_TIMEOUT),
+                            lanes,
+                            lane ->
                                     new PipelineRunner(
-                                            models.get(thread % models.size()).newRunner(),
+                                            models.get(lane % models.size()).newRunner(),
                                             decoder,
                                             generation,
                                             texts.get(0).get(0),
                                             stats,
                                             answers == null ? Runnable::run : answers));
-        } catch (RuntimeException e) {
-            DeviceSchedulers.release(device, runThreads);
+        } catch (RuntimeException | Error e) {
+            schedulers.release();
+            if (answers != null) {
+                answers.shutdown();
+            }
             throw e;
         }
-        minimumCapacity = options.get(ModelOptions.MAX_ROWS) * (runThreads + 1);
+        minimumCapacity = options.get(ModelOptions.MAX_ROWS) * (lanes.size() + 1);
         LOG.info(
                 "Loaded {} {} ({}, bundle {}) on {} with {} run threads of {} intra-op threads{}",
                 manifest.name(),
@@ -114,15 +126,13 @@ final class SharedSession implements AutoCloseable {
                 variant,
                 bundle.hash().substring(0, 12),
                 device,
-                runThreads,
+                lanes.size(),
                 options.get(ModelOptions.INTRA_OP_THREADS),
                 measured(bundle.variant(variant)));
     }
 
     private static Thread thread(Runnable work) {
-        Thread thread = new Thread(work, "streamformer-answers");
-        thread.setDaemon(true);
-        return thread;
+        return RuntimeThreads.daemon("streamformer-answers", work);
     }
 
     /** What was measured of a variant when it was made, in words; nothing where nothing was. */
@@ -152,7 +162,7 @@ final class SharedSession implements AutoCloseable {
                 }
             }
             return new SharedSession(bundle, options, tokenizer, models);
-        } catch (RuntimeException e) {
+        } catch (RuntimeException | Error e) {
             models.forEach(OrtModel::close);
             tokenizer.close();
             throw e;
@@ -175,9 +185,9 @@ final class SharedSession implements AutoCloseable {
         return minimumCapacity;
     }
 
-    CompletableFuture<Prediction> submit(TextInput input) {
+    CompletableFuture<Prediction> submit(TextInput input, Duration timeout) {
         if (cache == null) {
-            return queue(input);
+            return queue(input, timeout);
         }
         Prediction known = cache.find(input);
         if (known != null) {
@@ -185,12 +195,12 @@ final class SharedSession implements AutoCloseable {
             return CompletableFuture.completedFuture(known);
         }
         stats.cacheMisses.increment();
-        CompletableFuture<Prediction> answer = queue(input);
+        CompletableFuture<Prediction> answer = queue(input, timeout);
         var unused = answer.thenAccept(prediction -> cache.put(input, prediction));
         return answer;
     }
 
-    private CompletableFuture<Prediction> queue(TextInput input) {
+    private CompletableFuture<Prediction> queue(TextInput input, Duration timeout) {
         long start = System.nanoTime();
         List<ModelInput> rows;
         try {
@@ -203,7 +213,7 @@ final class SharedSession implements AutoCloseable {
         stats.tokenizeTime.record(arrival - start);
         List<QueuedText> queued = new ArrayList<>(rows.size());
         for (ModelInput row : rows) {
-            QueuedText text = new QueuedText(row, cost(row), arrival, input.priority());
+            QueuedText text = new QueuedText(row, cost(row), arrival, input.priority(), timeout);
             batcher.add(text);
             queued.add(text);
         }
@@ -231,26 +241,43 @@ final class SharedSession implements AutoCloseable {
                         Math.min(maxBatchTokens, maxTokens + generation.limit(maxTokens)));
     }
 
-    /** Waits for runs in flight, then frees what is native. */
+    /** Why the session answers no text any more, such as a run that hung; null while it does. */
+    RuntimeException failure() {
+        return batcher.failure();
+    }
+
+    /**
+     * Waits a while for runs in flight, then frees what is native. A model that is still being run
+     * is not closed: that would end the process.
+     */
     @Override
     public void close() {
         batcher.close();
-        DeviceSchedulers.release(device, runThreads);
-        if (answers != null) {
-            awaitEnd(answers);
+        schedulers.release();
+        boolean answered = answers == null || awaitEnd(answers);
+        if (!answered || batcher.inFlight() > 0) {
+            LOG.error(
+                    "A run of {} ({}) does not end. Its model stays in memory; restart the"
+                            + " TaskManager to free it.",
+                    bundle.manifest().name(),
+                    variant);
+            return;
         }
         models.forEach(OrtModel::close);
         tokenizer.close();
         LOG.info("Closed {} ({})", bundle.manifest().name(), variant);
     }
 
-    private static void awaitEnd(ExecutorService executor) {
+    /** Waits a while for the last answers; false where they do not come. */
+    private static boolean awaitEnd(ExecutorService executor) {
         executor.shutdown();
         boolean interrupted = false;
-        while (!executor.isTerminated()) {
+        long end = System.nanoTime() + PATIENCE.toNanos();
+        for (long left = PATIENCE.toNanos();
+                left > 0 && !executor.isTerminated();
+                left = end - System.nanoTime()) {
             try {
-                // Answers are short: this ends soon.
-                executor.awaitTermination(1, TimeUnit.MINUTES);
+                executor.awaitTermination(left, TimeUnit.NANOSECONDS);
             } catch (InterruptedException e) {
                 interrupted = true;
             }
@@ -258,11 +285,23 @@ final class SharedSession implements AutoCloseable {
         if (interrupted) {
             Thread.currentThread().interrupt();
         }
+        return executor.isTerminated();
     }
 
-    private int runThreads(Options options) {
-        // A CUDA session keeps memory for every thread that ever ran it.
-        return device.gpu() ? models.size() : ModelOptions.cpuRunThreads(options);
+    /** The device of each run thread. */
+    private List<String> lanes(Options options) {
+        if (!device.gpu()) {
+            return Collections.nCopies(ModelOptions.cpuRunThreads(options), "cpu");
+        }
+        // One each: a CUDA session keeps memory for every thread that ever ran it.
+        return models.stream().map(m -> "gpu-" + m.device().indexes().get(0)).toList();
+    }
+
+    /** Batches get smaller where runs come near to being ended. */
+    private static Duration longestRun(Options options) {
+        Duration wanted = options.get(ModelOptions.MAX_TIME);
+        Duration most = options.get(ModelOptions.RUN_TIMEOUT).dividedBy(2);
+        return wanted.isZero() || wanted.compareTo(most) > 0 ? most : wanted;
     }
 
     /** The batcher, which comes into being after its counters. */
@@ -280,6 +319,11 @@ final class SharedSession implements AutoCloseable {
         @Override
         public int tokenCeiling() {
             return batcher.tokenCeiling();
+        }
+
+        @Override
+        public long oldestRunNanos() {
+            return batcher.oldestRunNanos();
         }
     }
 }

@@ -31,6 +31,18 @@ final class WindowedText extends CompletableFuture<Prediction> {
     }
 
     private void answer(List<QueuedText> windows, PredictionDecoder decoder) {
-        complete(decoder.merge(windows.stream().map(CompletableFuture::join).toList()));
+        try {
+            complete(decoder.merge(windows.stream().map(CompletableFuture::join).toList()));
+        } catch (RuntimeException e) {
+            completeExceptionally(
+                    new InferenceException(
+                            InferenceException.Stage.DECODE,
+                            "the answers to the windows of the text could not be merged: "
+                                    + e.getMessage(),
+                            e));
+        } catch (Error e) {
+            // Not the text's fault: whoever waits for it fails, and with it the job.
+            completeExceptionally(e);
+        }
     }
 }

@@ -8,15 +8,20 @@ import io.streamformer.inference.Device;
 import io.streamformer.inference.ModelInput;
 import io.streamformer.inference.SessionSetup;
 import io.streamformer.inference.ort.OrtModel;
+import io.streamformer.task.Prediction;
 import io.streamformer.task.PredictionDecoder;
 import io.streamformer.testing.TestBundle;
 import io.streamformer.tokenize.TokenizedText;
+import java.time.Duration;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CancellationException;
+import java.util.concurrent.TimeoutException;
 import org.junit.jupiter.api.Test;
 
 class PipelineRunnerTest {
 
+    private static final Duration TIMEOUT = Duration.ofMinutes(2);
     private static final ModelInput GOOD = row(2, 5, 3);
     private static final ModelInput POISON = row(2, 987_654, 3);
 
@@ -43,9 +48,13 @@ class PipelineRunnerTest {
 
     /** The failure that a text's sender sees after the text failed alone. */
     private Throwable failureOf(ModelInput text, ModelInput probe) {
+        return failureOf(text, probe, new IllegalStateException("failed alone"));
+    }
+
+    private Throwable failureOf(ModelInput text, ModelInput probe, Throwable cause) {
         Bundle bundle = Bundle.read(TestBundle.resource(TestBundle.SENTIMENT));
         SessionSetup options = new SessionSetup("fp32", Device.CPU, 1, 1, Map.of());
-        QueuedText row = new QueuedText(text, 3, 0, Priority.NORMAL);
+        QueuedText row = new QueuedText(text, 3, 0, Priority.NORMAL, TIMEOUT);
         try (OrtModel model = OrtModel.load(bundle, options)) {
             new PipelineRunner(
                             model.newRunner(),
@@ -54,7 +63,7 @@ class PipelineRunnerTest {
                             probe,
                             stats,
                             Runnable::run)
-                    .fail(row, new IllegalStateException("failed alone"));
+                    .fail(row, cause);
         }
         assertThat(row).isCompletedExceptionally();
         return row.handle((prediction, failure) -> failure).join();
@@ -65,11 +74,42 @@ class PipelineRunnerTest {
     }
 
     @Test
+    void aTextWhoseRunWasEndedIsLate() {
+        assertThat(failureOf(POISON, GOOD, new TimeoutException("the run took too long")))
+                .isInstanceOfSatisfying(
+                        InferenceException.class,
+                        e -> assertThat(e.stage()).isEqualTo(InferenceException.Stage.TIMEOUT));
+    }
+
+    @Test
+    void aTextIsLateByTheTimeOfItsRunAlone() {
+        QueuedText row = new QueuedText(GOOD, 3, 0, Priority.NORMAL, TIMEOUT);
+        row.running(TIMEOUT.toNanos() - 1);
+        assertThat(row).isNotDone();
+        row.running(TIMEOUT.toNanos());
+        assertThat(row)
+                .isCompletedExceptionally()
+                .failsWithin(Duration.ZERO)
+                .withThrowableThat()
+                .havingCause()
+                .isInstanceOf(InferenceException.class)
+                .withMessageContaining("no answer within 2 min of the start of its run");
+    }
+
+    @Test
+    void windowsWhoseAnswersCannotBeMergedFailTheirText() {
+        QueuedText window = new QueuedText(GOOD, 3, 0, Priority.NORMAL, TIMEOUT);
+        WindowedText text = new WindowedText(List.of(window), (output, index, input) -> null);
+        window.complete(new Prediction.Embedding(new float[0], 0, false));
+        assertThat(text).isCompletedExceptionally();
+    }
+
+    @Test
     void tellsACancelledTextFromAFailedOne() {
-        QueuedText row = new QueuedText(GOOD, 3, 0, Priority.NORMAL);
+        QueuedText row = new QueuedText(GOOD, 3, 0, Priority.NORMAL, TIMEOUT);
 
         new PipelineRunner(null, null, null, GOOD, stats, null)
-                .fail(row, new CancellationException());
+                .abort(row, new CancellationException());
 
         assertThat(row).isCancelled();
     }

@@ -39,9 +39,12 @@ public final class StepOptions {
 
     public static final Option<Duration> ASYNC_TIMEOUT =
             Option.named("async.timeout", ROUTE, DURATION)
-                    .defaultsTo(Duration.ofMinutes(2))
+                    .defaultsTo(Duration.ofMinutes(5))
                     .check("at least 1 ms", value -> value.toMillis() >= 1)
-                    .help("Longest time an event may take before it becomes a dead letter.");
+                    .help(
+                            "Longest time a run may work on an event before the event becomes a"
+                                    + " dead letter. Waiting for the run does not count, so a"
+                                    + " backlog loses nothing.");
 
     public static final Option<Order> ASYNC_ORDER =
             Option.named("async.order", ROUTE, oneOf(Order.class))

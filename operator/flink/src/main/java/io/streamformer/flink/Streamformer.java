@@ -183,7 +183,10 @@ public final class Streamformer<T extends SpecificRecordBase> {
         return with(StepOptions.ASYNC_CAPACITY, value);
     }
 
-    /** Longest time an event may take; after it the event becomes a dead letter. */
+    /**
+     * Longest time a run may work on an event, after which the event becomes a dead letter. Waiting
+     * for the run does not count.
+     */
     public Streamformer<T> timeout(Duration value) {
         return with(StepOptions.ASYNC_TIMEOUT, value);
     }
@@ -245,21 +248,26 @@ public final class Streamformer<T extends SpecificRecordBase> {
         Order order = options.get(StepOptions.ASYNC_ORDER);
         InferenceAsyncFunction<T> function =
                 new InferenceAsyncFunction<>(
-                        model, records, capacity, order, options.get(StepOptions.PRIORITY));
-        long millis = options.get(StepOptions.ASYNC_TIMEOUT).toMillis();
+                        model,
+                        records,
+                        capacity,
+                        order,
+                        options.get(StepOptions.PRIORITY),
+                        options.get(StepOptions.ASYNC_TIMEOUT));
+        long none = InferenceAsyncFunction.NO_TIMEOUT;
         var outcomes =
                 switch (order) {
                     case ALL ->
                             AsyncDataStream.orderedWait(
-                                    events, function, millis, TimeUnit.MILLISECONDS, capacity);
+                                    events, function, none, TimeUnit.MILLISECONDS, capacity);
                     case NONE ->
                             AsyncDataStream.unorderedWait(
-                                    events, function, millis, TimeUnit.MILLISECONDS, capacity);
+                                    events, function, none, TimeUnit.MILLISECONDS, capacity);
                     case KEY ->
                             events.transform(
                                     uid,
                                     function.getProducedType(),
-                                    new KeyOrderedFactory<>(function, millis, capacity));
+                                    new KeyOrderedFactory<>(function, capacity));
                 };
         return Inference.split(
                 outcomes.name(uid).uid(uid), records.recordClass(), uid + "-outcomes");

@@ -166,7 +166,7 @@ class StreamformerTest {
         }
 
         @Override
-        public CompletableFuture<Prediction> submit(TextInput input) {
+        public CompletableFuture<Prediction> submit(TextInput input, Duration timeout) {
             return CompletableFuture.supplyAsync(
                     () ->
                             new Prediction.Classification(

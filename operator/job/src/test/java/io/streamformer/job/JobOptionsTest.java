@@ -58,7 +58,7 @@ class JobOptionsTest {
                         Map.entry("bundle-cache", ""),
                         Map.entry("model.priority", "normal"),
                         Map.entry("model.async.capacity", "1024"),
-                        Map.entry("model.async.timeout", "2 min"),
+                        Map.entry("model.async.timeout", "5 min"),
                         Map.entry("model.async.order", "all"),
                         Map.entry("model.variant", ""),
                         Map.entry("model.device", "auto"),
@@ -66,6 +66,7 @@ class JobOptionsTest {
                         Map.entry("model.batch.max-tokens", "4096"),
                         Map.entry("model.batch.max-delay", "3 ms"),
                         Map.entry("model.batch.max-time", "0 ms"),
+                        Map.entry("model.run-timeout", "2 min"),
                         Map.entry("model.run-threads", "0"),
                         Map.entry("model.intra-op-threads", "1"),
                         Map.entry("model.cache.max-bytes", "0 bytes"),
@@ -102,6 +103,7 @@ class JobOptionsTest {
         values.put(ModelOptions.MAX_TOKENS, 512);
         values.put(ModelOptions.MAX_DELAY, Duration.ofMillis(7));
         values.put(ModelOptions.MAX_TIME, Duration.ofMillis(70));
+        values.put(ModelOptions.RUN_TIMEOUT, Duration.ofSeconds(70));
         values.put(ModelOptions.RUN_THREADS, 3);
         values.put(ModelOptions.INTRA_OP_THREADS, 2);
         values.put(DecodingOptions.NUM_BEAMS, 4);

@@ -3,6 +3,7 @@ package io.streamformer.inference.ort;
 import ai.onnxruntime.OnnxTensor;
 import ai.onnxruntime.OrtEnvironment;
 import ai.onnxruntime.OrtException;
+import ai.onnxruntime.OrtLoggingLevel;
 import ai.onnxruntime.OrtSession;
 import io.streamformer.bundle.DecodingOptions;
 import io.streamformer.bundle.Task;
@@ -28,7 +29,6 @@ public final class ModelRunner {
 
     private final OrtEnvironment environment = OrtEnvironment.getEnvironment();
     private final OrtSession session;
-    private final OrtSession.RunOptions quiet;
     private final int padTokenId;
     private final Task task;
     private final Shortlist shortlist;
@@ -38,6 +38,9 @@ public final class ModelRunner {
 
     /** Those that are inputs of the graph. */
     private final List<Option<?>> options;
+
+    /** Those of the run under way; null between runs. Guarded by this object. */
+    private OrtSession.RunOptions running;
 
     private LongBuffer ids = allocate(0);
     private LongBuffer mask = allocate(0);
@@ -49,13 +52,11 @@ public final class ModelRunner {
 
     ModelRunner(
             OrtSession session,
-            OrtSession.RunOptions quiet,
             int padTokenId,
             Task task,
             Shortlist shortlist,
             boolean minimumPerRow) {
         this.session = session;
-        this.quiet = quiet;
         this.padTokenId = padTokenId;
         this.task = task;
         this.shortlist = shortlist;
@@ -95,14 +96,40 @@ public final class ModelRunner {
             if (task.generates()) {
                 addDecoding(rows, generation, inputs);
             }
-            try (OrtSession.Result result = session.run(inputs, quiet)) {
-                return read(result);
+            try (OrtSession.RunOptions options = new OrtSession.RunOptions()) {
+                // A run that fails throws what would be printed: a bad text must not fill the log.
+                options.setLogLevel(OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL);
+                setRunning(options);
+                try (OrtSession.Result result = session.run(inputs, options)) {
+                    return read(result);
+                } finally {
+                    setRunning(null);
+                }
             }
         } catch (OrtException e) {
             throw new ModelException(e.getMessage(), isOutOfMemory(e), e);
         } finally {
             inputs.values().forEach(OnnxTensor::close);
         }
+    }
+
+    /**
+     * Asks the run under way to end; it fails after the operator that it is at. Called by any
+     * thread; does nothing between two runs.
+     */
+    public synchronized void terminate() {
+        if (running == null) {
+            return;
+        }
+        try {
+            running.setTerminate(true);
+        } catch (OrtException e) {
+            throw new ModelException("a run cannot be ended: " + e.getMessage(), false, e);
+        }
+    }
+
+    private synchronized void setRunning(OrtSession.RunOptions options) {
+        running = options;
     }
 
     private void lay(List<ModelInput> rows, int longest) {

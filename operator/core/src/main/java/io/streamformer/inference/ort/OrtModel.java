@@ -1,7 +1,6 @@
 package io.streamformer.inference.ort;
 
 import ai.onnxruntime.OrtException;
-import ai.onnxruntime.OrtLoggingLevel;
 import ai.onnxruntime.OrtSession;
 import io.streamformer.bundle.Bundle;
 import io.streamformer.bundle.BundleException;
@@ -27,7 +26,6 @@ public final class OrtModel implements AutoCloseable {
 
     private final List<OrtSession> sessions;
     private final AtomicInteger runners = new AtomicInteger();
-    private final OrtSession.RunOptions quiet;
     private final Device device;
     private final int padTokenId;
     private final Task task;
@@ -40,12 +38,8 @@ public final class OrtModel implements AutoCloseable {
             int padTokenId,
             Task task,
             Shortlist shortlist,
-            boolean minimumPerRow)
-            throws OrtException {
+            boolean minimumPerRow) {
         this.sessions = sessions;
-        // A run that fails throws what ONNX Runtime would print: a bad text must not fill the log.
-        this.quiet = new OrtSession.RunOptions();
-        this.quiet.setLogLevel(OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL);
         this.device = device;
         this.padTokenId = padTokenId;
         this.task = task;
@@ -62,7 +56,8 @@ public final class OrtModel implements AutoCloseable {
             SessionFactory.Opened opened = SessionFactory.open(graph, options);
             sessions.add(opened.session());
             GraphCheck.verify(bundle.manifest(), opened.session());
-            for (int i = copies(graph, opened.device(), options.runThreads()); i > 0; i--) {
+            int copies = copies(sizeOf(bundle, file), opened.device(), options.runThreads());
+            for (int i = copies; i > 0; i--) {
                 sessions.add(SessionFactory.open(graph, options).session());
             }
             return new OrtModel(
@@ -79,7 +74,7 @@ public final class OrtModel implements AutoCloseable {
                     String.valueOf(e.getMessage()),
                     "build the bundle again with the 'streamformer-export' of this release",
                     e);
-        } catch (RuntimeException e) {
+        } catch (RuntimeException | Error e) {
             close(sessions);
             throw e;
         }
@@ -90,16 +85,24 @@ public final class OrtModel implements AutoCloseable {
      * that run it, and short operators spend much of their time there: a small graph gets a session
      * for each thread. A large one, whose operators take long, is there once.
      */
-    private static int copies(Path graph, Device device, int runThreads) {
-        if (device.gpu()) {
-            return 0;
+    static int copies(long bytes, Device device, int runThreads) {
+        long most = device.gpu() ? 0 : COPIES_BYTES / Math.max(1, bytes);
+        return (int) Math.min(most, runThreads - 1L);
+    }
+
+    /** Bytes of a graph with the weights beside it, whose names start with the graph's. */
+    static long sizeOf(Bundle bundle, String graph) {
+        long bytes = 0;
+        for (String file : bundle.manifest().files().keySet()) {
+            if (file.startsWith(graph)) {
+                try {
+                    bytes += Files.size(bundle.file(file));
+                } catch (IOException e) {
+                    throw new UncheckedIOException(e);
+                }
+            }
         }
-        try {
-            long most = COPIES_BYTES / Math.max(1, Files.size(graph));
-            return (int) Math.min(most, runThreads - 1L);
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
+        return bytes;
     }
 
     /** The bundle's shortlist; null where the graph does not ask for one. */
@@ -118,12 +121,11 @@ public final class OrtModel implements AutoCloseable {
     public ModelRunner newRunner() {
         OrtSession session =
                 sessions.get(Math.floorMod(runners.getAndIncrement(), sessions.size()));
-        return new ModelRunner(session, quiet, padTokenId, task, shortlist, minimumPerRow);
+        return new ModelRunner(session, padTokenId, task, shortlist, minimumPerRow);
     }
 
     @Override
     public void close() {
-        quiet.close();
         close(sessions);
     }
 

@@ -17,6 +17,7 @@ import io.streamformer.schemas.DeadLetter;
 import io.streamformer.schemas.RecordCodec;
 import io.streamformer.schemas.TextEvent;
 import io.streamformer.task.Prediction;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Map;
@@ -46,20 +47,31 @@ public final class InferenceAsyncFunction<T extends SpecificRecordBase>
         extends RichAsyncFunction<Traced<TextEvent>, Outcome<T>>
         implements ResultTypeQueryable<Outcome<T>> {
 
+    /**
+     * What Flink's async operator is given: its timeout counts from an event's entry, so that a
+     * backlog at a slow model would turn into dead letters. The model counts instead, from the
+     * start of the event's run.
+     */
+    public static final long NO_TIMEOUT = 0;
+
     private static final long serialVersionUID = 1L;
+
+    /** A deadline that is further away is none. */
+    private static final Duration FARTHEST_DEADLINE = Duration.ofDays(365);
 
     private final Model.Source source;
     private final TaskRecords<T> records;
     private final int capacity;
     private final boolean keepsKeyOrder;
     private final Priority priority;
+    private final Duration timeout;
 
     private transient Model model;
     private transient Manifest manifest;
     private transient InferenceMetrics metrics;
     private transient RecordCodec<TextEvent> codec;
 
-    /** Whoever takes a future out of here, completion or timeout, emits the event's outcome. */
+    /** Events that wait for their answer; who takes one out emits its outcome. */
     private transient Map<ResultFuture<Outcome<T>>, CompletableFuture<Prediction>> inFlight;
 
     /** Null where the order of keys is not kept here. */
@@ -70,18 +82,21 @@ public final class InferenceAsyncFunction<T extends SpecificRecordBase>
      *
      * @param order of the results; that of all is kept by Flink's own queue
      * @param priority of events whose own is the normal one
+     * @param timeout longest time that a run may work on an event
      */
     public InferenceAsyncFunction(
             Model.Source source,
             TaskRecords<T> records,
             int capacity,
             Order order,
-            Priority priority) {
+            Priority priority,
+            Duration timeout) {
         this.source = source;
         this.records = records;
         this.capacity = capacity;
         this.keepsKeyOrder = order == Order.KEY;
         this.priority = priority;
+        this.timeout = timeout;
     }
 
     @Override
@@ -142,18 +157,17 @@ public final class InferenceAsyncFunction<T extends SpecificRecordBase>
             return;
         }
         Instant deadline = event.value().getDeadline();
-        long millisLeft =
-                deadline == null
-                        ? Long.MAX_VALUE
-                        : deadline.toEpochMilli() - System.currentTimeMillis();
-        if (millisLeft <= 0) {
+        Duration left =
+                deadline == null ? FARTHEST_DEADLINE : Duration.between(Instant.now(), deadline);
+        if (left.isNegative() || left.isZero()) {
             fail(event, Stage.TIMEOUT, late(deadline), null, out);
             return;
         }
-        CompletableFuture<Prediction> future = model.submit(records.input(event.value(), priority));
-        if (deadline != null) {
+        CompletableFuture<Prediction> future =
+                model.submit(records.input(event.value(), priority), timeout);
+        if (left.compareTo(FARTHEST_DEADLINE) < 0) {
             // A row whose future is done leaves the queue before it costs device time.
-            future.orTimeout(millisLeft, TimeUnit.MILLISECONDS);
+            future.orTimeout(left.toMillis(), TimeUnit.MILLISECONDS);
         }
         inFlight.put(out, future);
         var unused =
@@ -196,32 +210,14 @@ public final class InferenceAsyncFunction<T extends SpecificRecordBase>
                 metrics.result(prediction.truncated());
                 emit(event, new Outcome.Success<>(new Traced<>(record, event.origin())), out);
             }
-        } catch (RuntimeException e) {
+        } catch (Throwable e) {
+            // An Error too: an event that nobody completes holds the subtask up for ever.
             out.completeExceptionally(e);
         }
     }
 
     private static String late(Instant deadline) {
-        return "an event is answered before its deadline, " + deadline + ", seen none by then";
-    }
-
-    /** Gives up on an event: its row leaves the queue, its neighbours go on. */
-    @Override
-    public void timeout(Traced<TextEvent> event, ResultFuture<Outcome<T>> out) {
-        CompletableFuture<Prediction> future = inFlight.remove(out);
-        if (future == null) {
-            // The answer is being emitted at this moment.
-            return;
-        }
-        future.cancel(false);
-        fail(
-                event,
-                Stage.TIMEOUT,
-                "an event is answered within "
-                        + StepOptions.ASYNC_TIMEOUT.key()
-                        + ", seen none: raise it, or give the job more cores or fewer events",
-                null,
-                out);
+        return "No answer before the event's deadline (" + deadline + ").";
     }
 
     private void fail(
@@ -258,8 +254,8 @@ public final class InferenceAsyncFunction<T extends SpecificRecordBase>
         }
         try {
             return codec.encode(event.value());
-        } catch (AvroRuntimeException | NullPointerException e) {
-            // An event that was built without a text or an id has no Avro form.
+        } catch (AvroRuntimeException | NullPointerException | ArithmeticException e) {
+            // Without a text or an id, or with a time beyond Avro's, an event has no Avro form.
             return null;
         }
     }

@@ -100,6 +100,9 @@ public final class InferenceMetrics {
     /** {@code streamformer.session.running}: texts that are being run. */
     static final String RUNNING = "running";
 
+    /** {@code streamformer.session.oldestRunMs}: how long the oldest run has taken so far. */
+    static final String OLDEST_RUN = "oldestRunMs";
+
     /** {@code streamformer.session.queueTimeMs}: from submission to the run, per text. */
     static final String QUEUE_TIME = "queueTimeMs";
 
@@ -176,6 +179,7 @@ public final class InferenceMetrics {
         String version = pipeline.bundle().manifest().version();
         session.gauge(MODEL_VERSION, (Gauge<String>) () -> version);
         gauge(session, RUNNING, stats::inFlight);
+        gauge(session, OLDEST_RUN, () -> TimeUnit.NANOSECONDS.toMillis(stats.oldestRunNanos()));
         share(session, PADDING_SHARE, () -> 1 - (double) stats.realTokens() / stats.paddedTokens());
         share(session, BATCH_FILL, () -> (double) stats.rows() / stats.batches() / maxBatchRows);
         session.histogram(QUEUE_TIME, new Milliseconds(stats.queueTime()));

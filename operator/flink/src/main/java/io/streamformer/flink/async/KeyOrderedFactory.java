@@ -30,13 +30,11 @@ public final class KeyOrderedFactory<T extends SpecificRecordBase>
     private static final long serialVersionUID = 1L;
 
     private final InferenceAsyncFunction<T> function;
-    private final long timeoutMillis;
     private final int capacity;
 
-    public KeyOrderedFactory(InferenceAsyncFunction<T> function, long timeoutMillis, int capacity) {
-        super(function, timeoutMillis, capacity, OutputMode.UNORDERED);
+    public KeyOrderedFactory(InferenceAsyncFunction<T> function, int capacity) {
+        super(function, InferenceAsyncFunction.NO_TIMEOUT, capacity, OutputMode.UNORDERED);
         this.function = function;
-        this.timeoutMillis = timeoutMillis;
         this.capacity = capacity;
     }
 
@@ -72,7 +70,7 @@ public final class KeyOrderedFactory<T extends SpecificRecordBase>
             super(
                     parameters,
                     factory.function,
-                    factory.timeoutMillis,
+                    InferenceAsyncFunction.NO_TIMEOUT,
                     factory.capacity,
                     OutputMode.UNORDERED,
                     AsyncRetryStrategies.NO_RETRY_STRATEGY,

@@ -5,6 +5,7 @@ import io.streamformer.engine.TextInput;
 import io.streamformer.schemas.ModelReference;
 import io.streamformer.task.Prediction;
 import java.io.Serializable;
+import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import org.apache.flink.api.common.functions.RuntimeContext;
 
@@ -22,8 +23,12 @@ public interface Model extends AutoCloseable {
     /** Texts that have to be under way for the device to stay busy. */
     int minimumCapacity();
 
-    /** Queues a text; the future fails with an InferenceException where the text is at fault. */
-    CompletableFuture<Prediction> submit(TextInput input);
+    /**
+     * Queues a text; the future fails with an InferenceException where the text is at fault.
+     *
+     * @param timeout longest time that a run may work on the text; waiting for it does not count
+     */
+    CompletableFuture<Prediction> submit(TextInput input, Duration timeout);
 
     @Override
     void close();

@@ -10,6 +10,7 @@ import io.streamformer.options.Options;
 import io.streamformer.schemas.ModelReference;
 import io.streamformer.task.Prediction;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
@@ -90,8 +91,8 @@ public final class PipelineModel implements Model {
     }
 
     @Override
-    public CompletableFuture<Prediction> submit(TextInput input) {
-        return pipeline.submit(input);
+    public CompletableFuture<Prediction> submit(TextInput input, Duration timeout) {
+        return pipeline.submit(input, timeout);
     }
 
     @Override

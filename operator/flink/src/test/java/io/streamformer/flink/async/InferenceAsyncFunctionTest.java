@@ -43,7 +43,9 @@ import org.junit.jupiter.api.Timeout;
 
 class InferenceAsyncFunctionTest {
 
-    private static final int TIMEOUT_MS = 1_000;
+    private static final Duration TIMEOUT = Duration.ofSeconds(1);
+
+    private static final long NONE = InferenceAsyncFunction.NO_TIMEOUT;
 
     private final FakeModel model = FakeModel.classifier();
     private long offset;
@@ -90,7 +92,7 @@ class InferenceAsyncFunctionTest {
         try (Harness<Classification> harness = classify(Order.KEY)) {
             harness.send(keyed("late", "a"), keyed("early", "a"));
             model.answer(1);
-            harness.flink.setProcessingTime(TIMEOUT_MS + 1);
+            model.futures.get(0).completeExceptionally(late());
             assertThat(harness.ids()).containsExactly("late", "early");
             assertThat(harness.failure(0).value().getStage()).isEqualTo("timeout");
             assertThat(harness.success(1).value().getId()).isEqualTo("early");
@@ -229,15 +231,60 @@ class InferenceAsyncFunctionTest {
     }
 
     @Test
-    void aLateEventIsADeadLetterAndLeavesTheQueue() throws Exception {
+    void aLateEventIsADeadLetter() throws Exception {
         try (Harness<Classification> harness = classify(Order.ALL)) {
             harness.send("late", "early");
             model.answer(1);
-            harness.flink.setProcessingTime(TIMEOUT_MS + 1);
+            model.futures.get(0).completeExceptionally(late());
             assertThat(harness.ids()).containsExactly("late", "early");
             assertThat(harness.failure(0).value().getStage()).isEqualTo("timeout");
-            assertThat(model.futures.get(0)).isCancelled();
+            assertThat(harness.failure(0).value().getReason()).isEqualTo("late");
+            assertThat(model.timeouts).containsOnly(TIMEOUT);
             assertThat(harness.flink.wasFailedExternally()).isFalse();
+        }
+    }
+
+    private static InferenceException late() {
+        return new InferenceException(InferenceException.Stage.TIMEOUT, "late", null);
+    }
+
+    @Test
+    void aBacklogAtASlowModelLosesNothing() throws Exception {
+        int events = 2_000;
+        for (Order order : Order.values()) {
+            FakeModel slow = FakeModel.classifier();
+            try (Harness<Classification> harness =
+                    new Harness<>(TaskRecords.Classifications.INSTANCE, order, events, null)) {
+                for (int i = 0; i < events; i++) {
+                    harness.send(keyed("id" + i, i % 2 == 0 ? "even" : "odd"));
+                }
+                // One answer in each of its timeouts.
+                for (int i = 0; i < events; i++) {
+                    harness.flink.setProcessingTime(TIMEOUT.toMillis() * (i + 1));
+                    slow.answer(i);
+                }
+                assertThat(harness.ids()).hasSize(events).doesNotHaveDuplicates();
+                assertThat(harness.flink.extractOutputValues())
+                        .allMatch(outcome -> outcome instanceof Outcome.Success);
+            }
+        }
+    }
+
+    @Test
+    void aDeadlineThatNeverComesIsNone() throws Exception {
+        try (Harness<Classification> harness = classify(Order.ALL)) {
+            for (Instant deadline : List.of(Instant.MAX, Instant.ofEpochMilli(Long.MAX_VALUE))) {
+                TextEvent event = Records.event("far", "x");
+                event.setDeadline(deadline);
+                harness.send(new Traced<>(event, Origins.origin(null, null)));
+            }
+            TextEvent past = Records.event("past", "x");
+            past.setDeadline(Instant.MIN);
+            harness.send(new Traced<>(past, Origin.NONE));
+            model.answerAll();
+            assertThat(harness.ids()).containsExactly("far", "far", "past");
+            assertThat(harness.failure(2).value().getStage()).isEqualTo("timeout");
+            assertThat(harness.failure(2).value().getValue()).isNull();
         }
     }
 
@@ -261,7 +308,7 @@ class InferenceAsyncFunctionTest {
             assertThat(harness.ids()).containsExactly("soon", "past");
             for (int i = 0; i < 2; i++) {
                 assertThat(harness.failure(i).value().getStage()).isEqualTo("timeout");
-                assertThat(harness.failure(i).value().getReason()).contains("its deadline");
+                assertThat(harness.failure(i).value().getReason()).contains("the event's deadline");
             }
         }
     }
@@ -276,6 +323,25 @@ class InferenceAsyncFunctionTest {
             assertThat(harness.flink.getEnvironment().getActualExternalFailureCause())
                     .hasValueSatisfying(
                             cause -> assertThat(cause).hasStackTraceContaining("device lost"));
+        }
+    }
+
+    @Test
+    void anErrorWhileAnAnswerBecomesARecordFailsTheJob() throws Exception {
+        for (Order order : Order.values()) {
+            FakeModel ill = FakeModel.classifier();
+            ill.broken = new NoClassDefFoundError("org/example/Missing");
+            try (Harness<Classification> harness = classify(order)) {
+                harness.flink.getEnvironment().setExpectedExternalFailureCause(Throwable.class);
+                harness.send("a");
+                ill.answer(0);
+                harness.work();
+                assertThat(harness.flink.getEnvironment().getActualExternalFailureCause())
+                        .hasValueSatisfying(
+                                cause ->
+                                        assertThat(cause)
+                                                .hasStackTraceContaining("org/example/Missing"));
+            }
         }
     }
 
@@ -398,20 +464,22 @@ class InferenceAsyncFunctionTest {
             SerializerConfigImpl config = new SerializerConfigImpl();
             InferenceAsyncFunction<T> function =
                     new InferenceAsyncFunction<>(
-                            new FakeModel.Current(), records, capacity, order, Priority.LOW);
+                            new FakeModel.Current(),
+                            records,
+                            capacity,
+                            order,
+                            Priority.LOW,
+                            TIMEOUT);
             flink =
                     new OneInputStreamOperatorTestHarness<>(
                             switch (order) {
-                                case KEY -> new KeyOrderedFactory<>(function, TIMEOUT_MS, capacity);
+                                case KEY -> new KeyOrderedFactory<>(function, capacity);
                                 case ALL ->
                                         new AsyncWaitOperatorFactory<>(
-                                                function, TIMEOUT_MS, capacity, OutputMode.ORDERED);
+                                                function, NONE, capacity, OutputMode.ORDERED);
                                 case NONE ->
                                         new AsyncWaitOperatorFactory<>(
-                                                function,
-                                                TIMEOUT_MS,
-                                                capacity,
-                                                OutputMode.UNORDERED);
+                                                function, NONE, capacity, OutputMode.UNORDERED);
                             },
                             RecordTypeInfo.traced(TextEvent.class).createSerializer(config));
             flink.setup(RecordTypeInfo.outcome(records.recordClass()).createSerializer(config));
