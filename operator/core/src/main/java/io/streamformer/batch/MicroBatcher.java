@@ -352,6 +352,7 @@ public final class MicroBatcher<R extends BatchRow> implements AutoCloseable {
     private void runOrSplit(List<R> rows, BatchRunner<R> runner, DeviceScheduler.Worker worker) {
         try {
             runner.run(rows);
+            fitted(rows);
         } catch (Throwable e) {
             boolean late = worker.terminated();
             Throwable cause = late ? late(e) : e;
@@ -373,6 +374,15 @@ public final class MicroBatcher<R extends BatchRow> implements AutoCloseable {
             int half = rows.size() / 2;
             runHalf(rows.subList(0, half), runner, worker);
             runHalf(rows.subList(half, rows.size()), runner, worker);
+        }
+    }
+
+    private void fitted(List<R> rows) {
+        lock.lock();
+        try {
+            policy.fitted(rows.get(0).length(), rows.size());
+        } finally {
+            lock.unlock();
         }
     }
 

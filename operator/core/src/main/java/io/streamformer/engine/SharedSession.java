@@ -50,7 +50,9 @@ final class SharedSession implements AutoCloseable {
     private final ExecutorService answers;
     private final MicroBatcher<QueuedText> batcher;
     private final PipelineStats stats;
+    private final LengthRatio answerLengths = new LengthRatio();
     private final ResultCache cache;
+    private final EqualTexts equalTexts = new EqualTexts();
 
     private SharedSession(
             Bundle bundle, Options options, Tokenizer tokenizer, List<OrtModel> models) {
@@ -195,6 +197,10 @@ final class SharedSession implements AutoCloseable {
             return CompletableFuture.completedFuture(known);
         }
         stats.cacheMisses.increment();
+        return equalTexts.join(input, timeout, () -> queueAndKeep(input, timeout));
+    }
+
+    private CompletableFuture<Prediction> queueAndKeep(TextInput input, Duration timeout) {
         CompletableFuture<Prediction> answer = queue(input, timeout);
         var unused = answer.thenAccept(prediction -> cache.put(input, prediction));
         return answer;
@@ -220,14 +226,13 @@ final class SharedSession implements AutoCloseable {
         return queued.size() == 1 ? queued.get(0) : new WindowedText(queued, decoder);
     }
 
-    /** Tokens of a row and of its answer, as long as answers to such a row have been so far. */
+    /** Tokens of a row and of its answer, as long as answers to such a row have been lately. */
     private int cost(ModelInput row) {
         int length = row.text().length();
         if (generation == null) {
             return length;
         }
-        long read = stats.realTokens();
-        double ratio = read == 0 ? 1 : (double) stats.outputTokens() / read;
+        double ratio = answerLengths.of(stats.realTokens(), stats.outputTokens());
         double written = Math.min(row.maxNewTokens(), Math.ceil(ratio * length));
         return (int) Math.min(Math.max(length, maxBatchTokens), length + written);
     }

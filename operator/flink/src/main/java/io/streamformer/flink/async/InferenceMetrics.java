@@ -203,7 +203,10 @@ public final class InferenceMetrics {
                         });
     }
 
-    /** A latency histogram of the core as Flink reads it: over the session's whole life. */
+    /**
+     * A latency histogram of the core as Flink reads it: its last minutes, and the count since the
+     * start.
+     */
     private static final class Milliseconds extends HistogramStatistics implements Histogram {
 
         private static final double NANOS = TimeUnit.MILLISECONDS.toNanos(1);
@@ -236,8 +239,8 @@ public final class InferenceMetrics {
 
         @Override
         public double getMean() {
-            long count = histogram.count();
-            return count == 0 ? 0 : histogram.sumNanos() / NANOS / count;
+
+            return histogram.meanNanos() / NANOS;
         }
 
         @Override
