@@ -2,8 +2,8 @@ package io.streamformer.flink;
 
 import io.streamformer.batch.Priority;
 import io.streamformer.engine.ModelOptions;
+import io.streamformer.flink.async.AsyncStepFactory;
 import io.streamformer.flink.async.InferenceAsyncFunction;
-import io.streamformer.flink.async.KeyOrderedFactory;
 import io.streamformer.flink.async.Model;
 import io.streamformer.flink.async.PipelineModel;
 import io.streamformer.flink.bundle.BundleCache;
@@ -21,11 +21,9 @@ import io.streamformer.schemas.TextEvent;
 import io.streamformer.schemas.Translation;
 import java.time.Duration;
 import java.util.Objects;
-import java.util.concurrent.TimeUnit;
 import org.apache.avro.specific.SpecificRecordBase;
 import org.apache.flink.annotation.Internal;
 import org.apache.flink.core.fs.Path;
-import org.apache.flink.streaming.api.datastream.AsyncDataStream;
 import org.apache.flink.streaming.api.datastream.DataStream;
 
 /**
@@ -176,7 +174,7 @@ public final class Streamformer<T extends SpecificRecordBase> {
     }
 
     /**
-     * Maximum events under way in a subtask, at least rows per batch × (batches in flight + 1).
+     * Maximum events under way in a subtask; should be rows per batch × (batches in flight + 1).
      * Higher values give batches more texts of similar length.
      */
     public Streamformer<T> capacity(int value) {
@@ -244,31 +242,10 @@ public final class Streamformer<T extends SpecificRecordBase> {
     }
 
     Inference<T> applyTraced(DataStream<Traced<TextEvent>> events, Model.Source model) {
-        int capacity = options.get(StepOptions.ASYNC_CAPACITY);
-        Order order = options.get(StepOptions.ASYNC_ORDER);
         InferenceAsyncFunction<T> function =
-                new InferenceAsyncFunction<>(
-                        model,
-                        records,
-                        capacity,
-                        order,
-                        options.get(StepOptions.PRIORITY),
-                        options.get(StepOptions.ASYNC_TIMEOUT));
-        long none = InferenceAsyncFunction.NO_TIMEOUT;
+                new InferenceAsyncFunction<>(model, records, options.only(StepOptions.ALL));
         var outcomes =
-                switch (order) {
-                    case ALL ->
-                            AsyncDataStream.orderedWait(
-                                    events, function, none, TimeUnit.MILLISECONDS, capacity);
-                    case NONE ->
-                            AsyncDataStream.unorderedWait(
-                                    events, function, none, TimeUnit.MILLISECONDS, capacity);
-                    case KEY ->
-                            events.transform(
-                                    uid,
-                                    function.getProducedType(),
-                                    new KeyOrderedFactory<>(function, capacity));
-                };
+                events.transform(uid, function.getProducedType(), AsyncStepFactory.of(function));
         return Inference.split(
                 outcomes.name(uid).uid(uid), records.recordClass(), uid + "-outcomes");
     }

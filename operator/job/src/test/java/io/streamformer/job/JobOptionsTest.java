@@ -57,7 +57,8 @@ class JobOptionsTest {
                         Map.entry("job.name", "streamformer"),
                         Map.entry("bundle-cache", ""),
                         Map.entry("model.priority", "normal"),
-                        Map.entry("model.async.capacity", "1024"),
+                        Map.entry("model.async.capacity", ""),
+                        Map.entry("model.async.capacity-bytes", "64 mb"),
                         Map.entry("model.async.timeout", "5 min"),
                         Map.entry("model.async.order", "all"),
                         Map.entry("model.variant", ""),
@@ -121,6 +122,7 @@ class JobOptionsTest {
         values.put(ModelOptions.PROVIDER_OPTIONS, Map.of("gpu_mem_limit", "2147483648"));
         values.put(StepOptions.PRIORITY, Priority.HIGH);
         values.put(StepOptions.ASYNC_CAPACITY, 64);
+        values.put(StepOptions.ASYNC_CAPACITY_BYTES, 1L << 20);
         values.put(StepOptions.ASYNC_TIMEOUT, Duration.ofSeconds(9));
         values.put(StepOptions.ASYNC_ORDER, Order.KEY);
         values.put(KafkaOptions.DEAD_LETTER_TOPIC, "dead");

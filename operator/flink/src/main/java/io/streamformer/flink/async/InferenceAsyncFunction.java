@@ -1,11 +1,9 @@
 package io.streamformer.flink.async;
 
-import io.streamformer.batch.Priority;
 import io.streamformer.bundle.BundleException;
 import io.streamformer.bundle.Manifest;
 import io.streamformer.engine.InferenceException;
 import io.streamformer.engine.InferenceException.Stage;
-import io.streamformer.engine.ModelOptions;
 import io.streamformer.flink.DeadLetters;
 import io.streamformer.flink.Order;
 import io.streamformer.flink.Outcome;
@@ -13,6 +11,7 @@ import io.streamformer.flink.StepOptions;
 import io.streamformer.flink.Traced;
 import io.streamformer.flink.state.RecordTypeInfo;
 import io.streamformer.flink.task.TaskRecords;
+import io.streamformer.options.Options;
 import io.streamformer.schemas.DeadLetter;
 import io.streamformer.schemas.RecordCodec;
 import io.streamformer.schemas.TextEvent;
@@ -27,6 +26,7 @@ import java.util.concurrent.CompletionException;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicLong;
 import org.apache.avro.AvroRuntimeException;
 import org.apache.avro.specific.SpecificRecordBase;
 import org.apache.flink.api.common.functions.OpenContext;
@@ -35,6 +35,8 @@ import org.apache.flink.api.java.typeutils.ResultTypeQueryable;
 import org.apache.flink.runtime.execution.SuppressRestartsException;
 import org.apache.flink.streaming.api.functions.async.ResultFuture;
 import org.apache.flink.streaming.api.functions.async.RichAsyncFunction;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The way of an event through a model: submitted when it comes, emitted as a result or a dead
@@ -47,24 +49,16 @@ public final class InferenceAsyncFunction<T extends SpecificRecordBase>
         extends RichAsyncFunction<Traced<TextEvent>, Outcome<T>>
         implements ResultTypeQueryable<Outcome<T>> {
 
-    /**
-     * What Flink's async operator is given: its timeout counts from an event's entry, so that a
-     * backlog at a slow model would turn into dead letters. The model counts instead, from the
-     * start of the event's run.
-     */
-    public static final long NO_TIMEOUT = 0;
-
     private static final long serialVersionUID = 1L;
 
     /** A deadline that is further away is none. */
     private static final Duration FARTHEST_DEADLINE = Duration.ofDays(365);
 
+    private static final Logger LOG = LoggerFactory.getLogger(InferenceAsyncFunction.class);
+
     private final Model.Source source;
     private final TaskRecords<T> records;
-    private final int capacity;
-    private final boolean keepsKeyOrder;
-    private final Priority priority;
-    private final Duration timeout;
+    private final Options options;
 
     private transient Model model;
     private transient Manifest manifest;
@@ -74,35 +68,44 @@ public final class InferenceAsyncFunction<T extends SpecificRecordBase>
     /** Events that wait for their answer; who takes one out emits its outcome. */
     private transient Map<ResultFuture<Outcome<T>>, CompletableFuture<Prediction>> inFlight;
 
+    /** What the events in flight take, about. */
+    private transient AtomicLong bytes;
+
     /** Null where the order of keys is not kept here. */
     private transient KeyOrder keyOrder;
 
     /**
      * An async function.
      *
-     * @param order of the results; that of all is kept by Flink's own queue
-     * @param priority of events whose own is the normal one
-     * @param timeout longest time that a run may work on an event
+     * @param options values of {@link StepOptions}
      */
-    public InferenceAsyncFunction(
-            Model.Source source,
-            TaskRecords<T> records,
-            int capacity,
-            Order order,
-            Priority priority,
-            Duration timeout) {
+    public InferenceAsyncFunction(Model.Source source, TaskRecords<T> records, Options options) {
         this.source = source;
         this.records = records;
-        this.capacity = capacity;
-        this.keepsKeyOrder = order == Order.KEY;
-        this.priority = priority;
-        this.timeout = timeout;
+        this.options = options;
+    }
+
+    /** Of the results; that of all is kept by Flink's own queue. */
+    Order order() {
+        return options.get(StepOptions.ASYNC_ORDER);
+    }
+
+    /** Most events under way: what was set, or enough to keep this machine busy. */
+    int capacity() {
+        return options.find(StepOptions.ASYNC_CAPACITY)
+                .orElseGet(() -> Math.max(StepOptions.LEAST_CAPACITY, source.neededCapacity()));
+    }
+
+    /** True where no further event may come before an answer. */
+    boolean holdsTooManyBytes() {
+        return bytes.get() >= options.get(StepOptions.ASYNC_CAPACITY_BYTES);
     }
 
     @Override
     public void open(OpenContext context) {
         inFlight = new ConcurrentHashMap<>();
-        keyOrder = keepsKeyOrder ? new KeyOrder() : null;
+        bytes = new AtomicLong();
+        keyOrder = order() == Order.KEY ? new KeyOrder() : null;
         codec = RecordCodec.of(TextEvent.class);
         metrics = new InferenceMetrics(getRuntimeContext().getMetricGroup(), inFlight::size);
         try {
@@ -129,20 +132,14 @@ public final class InferenceAsyncFunction<T extends SpecificRecordBase>
     }
 
     private void checkCapacity() {
-        if (capacity < model.minimumCapacity()) {
-            throw new IllegalArgumentException(
-                    "The async capacity is at least rows per batch x (batches in flight + 1) = "
-                            + model.minimumCapacity()
-                            + " for "
-                            + manifest.name()
-                            + ", seen "
-                            + capacity
-                            + ": raise "
-                            + StepOptions.ASYNC_CAPACITY.key()
-                            + " (Streamformer.capacity), or lower "
-                            + ModelOptions.MAX_ROWS
-                            + " or "
-                            + ModelOptions.RUN_THREADS);
+        if (capacity() < model.minimumCapacity()) {
+            LOG.warn(
+                    "{} is {}. {} needs {} events under way to keep the device busy: rows per batch"
+                            + " x (batches in flight + 1). Raise it, or leave it away.",
+                    StepOptions.ASYNC_CAPACITY.key(),
+                    capacity(),
+                    manifest.name(),
+                    model.minimumCapacity());
         }
     }
 
@@ -164,19 +161,37 @@ public final class InferenceAsyncFunction<T extends SpecificRecordBase>
             return;
         }
         CompletableFuture<Prediction> future =
-                model.submit(records.input(event.value(), priority), timeout);
+                model.submit(
+                        records.input(event.value(), options.get(StepOptions.PRIORITY)),
+                        options.get(StepOptions.ASYNC_TIMEOUT));
         if (left.compareTo(FARTHEST_DEADLINE) < 0) {
             // A row whose future is done leaves the queue before it costs device time.
             future.orTimeout(left.toMillis(), TimeUnit.MILLISECONDS);
         }
+        long size = sizeOf(event);
+        bytes.addAndGet(size);
         inFlight.put(out, future);
         var unused =
                 future.whenComplete(
                         (prediction, error) -> {
+                            bytes.addAndGet(-size);
                             if (inFlight.remove(out, future)) {
                                 complete(event, prediction, error, out);
                             }
                         });
+    }
+
+    /** What an event takes on the heap, about: its record and its texts. */
+    private static long sizeOf(Traced<TextEvent> event) {
+        byte[] value = event.origin().value();
+        return (value == null ? 0 : value.length)
+                + Character.BYTES
+                        * ((long) length(event.value().getText())
+                                + length(event.value().getTextPair()));
+    }
+
+    private static int length(String text) {
+        return text == null ? 0 : text.length();
     }
 
     private Optional<String> refuse(TextEvent event) {

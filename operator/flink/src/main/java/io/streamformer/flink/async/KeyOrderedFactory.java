@@ -2,7 +2,6 @@ package io.streamformer.flink.async;
 
 import io.streamformer.flink.Outcome;
 import io.streamformer.flink.Traced;
-import io.streamformer.schemas.TextEvent;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
@@ -13,50 +12,40 @@ import org.apache.flink.runtime.state.StateSnapshotContext;
 import org.apache.flink.streaming.api.datastream.AsyncDataStream.OutputMode;
 import org.apache.flink.streaming.api.operators.StreamOperator;
 import org.apache.flink.streaming.api.operators.StreamOperatorParameters;
-import org.apache.flink.streaming.api.operators.async.AsyncWaitOperator;
-import org.apache.flink.streaming.api.operators.async.AsyncWaitOperatorFactory;
 import org.apache.flink.streaming.runtime.streamrecord.StreamElement;
 import org.apache.flink.streaming.runtime.streamrecord.StreamElementSerializer;
-import org.apache.flink.streaming.util.retryable.AsyncRetryStrategies;
 
 /**
  * Makes Flink's async operator, unordered, with events in its state in the order of their offsets.
  * Flink writes them as its hash set has them, so that after a restore a later event of a key could
  * be submitted before an earlier one.
  */
-public final class KeyOrderedFactory<T extends SpecificRecordBase>
-        extends AsyncWaitOperatorFactory<Traced<TextEvent>, Outcome<T>> {
+final class KeyOrderedFactory<T extends SpecificRecordBase> extends AsyncStepFactory<T> {
 
     private static final long serialVersionUID = 1L;
 
-    private final InferenceAsyncFunction<T> function;
-    private final int capacity;
-
-    public KeyOrderedFactory(InferenceAsyncFunction<T> function, int capacity) {
-        super(function, InferenceAsyncFunction.NO_TIMEOUT, capacity, OutputMode.UNORDERED);
-        this.function = function;
-        this.capacity = capacity;
+    KeyOrderedFactory(InferenceAsyncFunction<T> function) {
+        super(function, OutputMode.UNORDERED);
     }
 
     @Override
     @SuppressWarnings({"unchecked", "TypeParameterUnusedInFormals"}) // as in the class above
     public <O extends StreamOperator<Outcome<T>>> O createStreamOperator(
             StreamOperatorParameters<Outcome<T>> parameters) {
-        return (O) new Operator<>(this, parameters);
+        return (O) new Sorted<>(this, parameters);
     }
 
     @Override
     @SuppressWarnings("rawtypes") // as in the class above
     public Class<? extends StreamOperator> getStreamOperatorClass(ClassLoader classLoader) {
-        return Operator.class;
+        return Sorted.class;
     }
 
-    private static final class Operator<T extends SpecificRecordBase>
-            extends AsyncWaitOperator<Traced<TextEvent>, Outcome<T>> {
+    private static final class Sorted<T extends SpecificRecordBase> extends Operator<T> {
 
         private static final long serialVersionUID = 1L;
 
-        /** The name under which the class above keeps its events. */
+        /** The name under which Flink's operator keeps its events. */
         private static final String STATE = "_async_wait_operator_state_";
 
         /** Events of one key come from one partition. */
@@ -64,18 +53,9 @@ public final class KeyOrderedFactory<T extends SpecificRecordBase>
                 Comparator.comparingLong(
                         element -> ((Traced<?>) element.asRecord().getValue()).origin().offset());
 
-        @SuppressWarnings("unchecked") // Flink's constant has no type parameter
-        private Operator(
+        private Sorted(
                 KeyOrderedFactory<T> factory, StreamOperatorParameters<Outcome<T>> parameters) {
-            super(
-                    parameters,
-                    factory.function,
-                    InferenceAsyncFunction.NO_TIMEOUT,
-                    factory.capacity,
-                    OutputMode.UNORDERED,
-                    AsyncRetryStrategies.NO_RETRY_STRATEGY,
-                    factory.processingTimeService,
-                    factory.getMailboxExecutor());
+            super(factory, parameters);
         }
 
         @Override

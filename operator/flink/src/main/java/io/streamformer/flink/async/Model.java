@@ -36,5 +36,10 @@ public interface Model extends AutoCloseable {
     /** Where a subtask gets its model from. */
     interface Source extends Serializable {
         Model open(RuntimeContext context);
+
+        /** As {@link Model#minimumCapacity}, for this machine and before the model is opened. */
+        default int neededCapacity() {
+            return 1;
+        }
     }
 }

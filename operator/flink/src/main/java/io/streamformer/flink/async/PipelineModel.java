@@ -59,6 +59,17 @@ public final class PipelineModel implements Model {
                     context.getMetricGroup(), pipeline, effective.get(ModelOptions.MAX_ROWS));
             return new PipelineModel(pipeline);
         }
+
+        @Override
+        public int neededCapacity() {
+            int threads =
+                    Math.max(
+                            ModelOptions.cpuRunThreads(options),
+                            options.get(ModelOptions.DEVICE).indexes().size());
+            return (int)
+                    Math.min(
+                            Integer.MAX_VALUE, options.get(ModelOptions.MAX_ROWS) * (threads + 1L));
+        }
     }
 
     /** The device that was asked for; where that is {@code auto}, the GPUs that Flink hands out. */

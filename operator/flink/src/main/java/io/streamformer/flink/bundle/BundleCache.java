@@ -7,12 +7,19 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.nio.file.attribute.FileTime;
+import java.time.Duration;
+import java.time.Instant;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.stream.Stream;
 import org.apache.flink.core.fs.FileSystem;
 import org.apache.flink.util.FileUtils;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Bundles on the local disk: those of the local file system where they lie, those of s3, hdfs and
@@ -21,6 +28,13 @@ import org.apache.flink.util.FileUtils;
 public final class BundleCache {
 
     static final String MANIFEST = "manifest.json";
+
+    private static final Logger LOG = LoggerFactory.getLogger(BundleCache.class);
+
+    /** Start of the names of folders into which bundles are downloaded. */
+    private static final String PARTIAL = "partial-";
+
+    private static final Duration LONGEST_DOWNLOAD = Duration.ofHours(12);
 
     /** Subtasks that open together download a bundle once. */
     private static final Object DOWNLOAD = new Object();
@@ -68,7 +82,8 @@ public final class BundleCache {
     private Path cached(String bundle) throws IOException {
         byte[] manifest = read(bundle, MANIFEST);
         Files.createDirectories(directory);
-        Path partial = Files.createTempDirectory(directory, "partial-");
+        deleteAbandoned();
+        Path partial = Files.createTempDirectory(directory, PARTIAL);
         try {
             Files.write(partial.resolve(MANIFEST), manifest);
             Path folder = directory.resolve(Bundle.hashOf(partial));
@@ -88,6 +103,21 @@ public final class BundleCache {
             return folder;
         } finally {
             FileUtils.deleteDirectoryQuietly(partial.toFile());
+        }
+    }
+
+    /** Deletes what is left of downloads whose process ended before them. */
+    private void deleteAbandoned() throws IOException {
+        FileTime oldest = FileTime.from(Instant.now().minus(LONGEST_DOWNLOAD));
+        try (Stream<Path> folders = Files.list(directory)) {
+            for (Path folder : (Iterable<Path>) folders::iterator) {
+                if (folder.getFileName().toString().startsWith(PARTIAL)
+                        && Files.getLastModifiedTime(folder).compareTo(oldest) < 0) {
+                    FileUtils.deleteDirectoryQuietly(folder.toFile());
+                }
+            }
+        } catch (NoSuchFileException e) {
+            LOG.debug("Another process deleted {}", e.getFile());
         }
     }
 

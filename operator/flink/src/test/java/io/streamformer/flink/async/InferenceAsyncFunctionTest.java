@@ -5,15 +5,18 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.streamformer.batch.Priority;
 import io.streamformer.engine.InferenceException;
+import io.streamformer.engine.ModelOptions;
 import io.streamformer.engine.TextInput;
 import io.streamformer.flink.Order;
 import io.streamformer.flink.Origin;
 import io.streamformer.flink.Outcome;
+import io.streamformer.flink.StepOptions;
 import io.streamformer.flink.Traced;
 import io.streamformer.flink.state.RecordTypeInfo;
 import io.streamformer.flink.task.TaskRecords;
 import io.streamformer.flink.testing.FakeModel;
 import io.streamformer.flink.testing.Origins;
+import io.streamformer.options.Options;
 import io.streamformer.schemas.Classification;
 import io.streamformer.schemas.DeadLetter;
 import io.streamformer.schemas.RecordCodec;
@@ -27,13 +30,12 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.IntStream;
 import org.apache.avro.specific.SpecificRecordBase;
 import org.apache.flink.api.common.serialization.SerializerConfigImpl;
 import org.apache.flink.runtime.checkpoint.OperatorSubtaskState;
 import org.apache.flink.runtime.execution.SuppressRestartsException;
-import org.apache.flink.streaming.api.datastream.AsyncDataStream.OutputMode;
-import org.apache.flink.streaming.api.operators.async.AsyncWaitOperatorFactory;
 import org.apache.flink.streaming.runtime.tasks.StreamTaskActionExecutor;
 import org.apache.flink.streaming.runtime.tasks.mailbox.MailboxExecutorImpl;
 import org.apache.flink.streaming.runtime.tasks.mailbox.TaskMailbox;
@@ -44,8 +46,6 @@ import org.junit.jupiter.api.Timeout;
 class InferenceAsyncFunctionTest {
 
     private static final Duration TIMEOUT = Duration.ofSeconds(1);
-
-    private static final long NONE = InferenceAsyncFunction.NO_TIMEOUT;
 
     private final FakeModel model = FakeModel.classifier();
     private long offset;
@@ -378,14 +378,67 @@ class InferenceAsyncFunctionTest {
     }
 
     @Test
-    void aCapacityThatStarvesTheDeviceIsRefusedForGood() {
+    void aCapacityThatStarvesTheDeviceIsNoReasonToFail() throws Exception {
         model.minimumCapacity = 64;
-        assertThatThrownBy(() -> classify(Order.ALL).close())
-                .isInstanceOf(SuppressRestartsException.class)
-                .cause()
-                .hasMessageContaining("= 64 for sentiment-en, seen 4")
-                .hasMessageContaining("model.async.capacity");
-        assertThat(model.closed).isEqualTo(1);
+        try (Harness<Classification> harness = classify(Order.ALL)) {
+            harness.send("a");
+            model.answerAll();
+            assertThat(harness.ids()).containsExactly("a");
+        }
+    }
+
+    @Test
+    void theDefaultCapacityKeepsAnyNumberOfCoresBusy() {
+        Model.Source large =
+                new PipelineModel.Lease(
+                        "bundle", Options.DEFAULTS.with(ModelOptions.RUN_THREADS, 32), null);
+        assertThat(capacity(large, Options.DEFAULTS)).isEqualTo(32 * 33);
+        Model.Source small =
+                new PipelineModel.Lease(
+                        "bundle", Options.DEFAULTS.with(ModelOptions.RUN_THREADS, 2), null);
+        assertThat(capacity(small, Options.DEFAULTS)).isEqualTo(1024);
+        assertThat(capacity(large, Options.DEFAULTS.with(StepOptions.ASYNC_CAPACITY, 100)))
+                .isEqualTo(100);
+    }
+
+    private static int capacity(Model.Source source, Options options) {
+        return new InferenceAsyncFunction<>(source, TaskRecords.Classifications.INSTANCE, options)
+                .capacity();
+    }
+
+    @Test
+    @Timeout(30)
+    void longTextsWaitForThoseUnderWay() throws Exception {
+        for (Order order : Order.values()) {
+            FakeModel fake = FakeModel.classifier();
+            Options options =
+                    Options.DEFAULTS
+                            .with(StepOptions.ASYNC_ORDER, order)
+                            .with(StepOptions.ASYNC_CAPACITY_BYTES, 1_000L);
+            Thread task = Thread.currentThread();
+            AtomicInteger submitted = new AtomicInteger();
+            try (Harness<Classification> harness =
+                    new Harness<>(TaskRecords.Classifications.INSTANCE, options, null)) {
+                harness.send("a".repeat(300), "b".repeat(300));
+                Thread answers =
+                        new Thread(
+                                () -> {
+                                    // Flink waits in steps of a second.
+                                    while (task.getState() != Thread.State.TIMED_WAITING) {
+                                        Thread.onSpinWait();
+                                    }
+                                    submitted.set(fake.inputs.size());
+                                    fake.answer(1);
+                                });
+                answers.start();
+                harness.send("c");
+                answers.join();
+                assertThat(submitted).as("before an answer gave bytes back").hasValue(2);
+                assertThat(fake.inputs).hasSize(3);
+                fake.answerAll();
+                assertThat(harness.ids()).hasSize(3);
+            }
+        }
     }
 
     @Test
@@ -461,26 +514,24 @@ class InferenceAsyncFunctionTest {
 
         Harness(TaskRecords<T> records, Order order, int capacity, OperatorSubtaskState state)
                 throws Exception {
+            this(
+                    records,
+                    Options.DEFAULTS
+                            .with(StepOptions.ASYNC_ORDER, order)
+                            .with(StepOptions.ASYNC_CAPACITY, capacity)
+                            .with(StepOptions.ASYNC_TIMEOUT, TIMEOUT)
+                            .with(StepOptions.PRIORITY, Priority.LOW),
+                    state);
+        }
+
+        Harness(TaskRecords<T> records, Options options, OperatorSubtaskState state)
+                throws Exception {
             SerializerConfigImpl config = new SerializerConfigImpl();
             InferenceAsyncFunction<T> function =
-                    new InferenceAsyncFunction<>(
-                            new FakeModel.Current(),
-                            records,
-                            capacity,
-                            order,
-                            Priority.LOW,
-                            TIMEOUT);
+                    new InferenceAsyncFunction<>(new FakeModel.Current(), records, options);
             flink =
                     new OneInputStreamOperatorTestHarness<>(
-                            switch (order) {
-                                case KEY -> new KeyOrderedFactory<>(function, capacity);
-                                case ALL ->
-                                        new AsyncWaitOperatorFactory<>(
-                                                function, NONE, capacity, OutputMode.ORDERED);
-                                case NONE ->
-                                        new AsyncWaitOperatorFactory<>(
-                                                function, NONE, capacity, OutputMode.UNORDERED);
-                            },
+                            AsyncStepFactory.of(function),
                             RecordTypeInfo.traced(TextEvent.class).createSerializer(config));
             flink.setup(RecordTypeInfo.outcome(records.recordClass()).createSerializer(config));
             try {

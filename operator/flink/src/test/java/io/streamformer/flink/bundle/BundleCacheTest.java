@@ -9,6 +9,9 @@ import io.streamformer.flink.testing.HollowBundle;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
+import java.time.Duration;
+import java.time.Instant;
 import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
@@ -56,6 +59,20 @@ class BundleCacheTest {
         Files.writeString(folder.resolve("golden.jsonl"), "changed");
         cache.fetch("remote://" + bundle);
         assertThat(Bundle.read(folder).manifest().name()).isEqualTo("sentiment-en");
+    }
+
+    @Test
+    void whatIsLeftOfAnAbandonedDownloadIsDeleted() throws IOException {
+        Path abandoned = temp.resolve("cache/partial-1");
+        Path running = temp.resolve("cache/partial-2");
+        for (Path partial : List.of(abandoned, running)) {
+            Files.createDirectories(partial);
+            Files.writeString(partial.resolve("model.fp32.onnx"), "half of it");
+        }
+        Files.setLastModifiedTime(
+                abandoned, FileTime.from(Instant.now().minus(Duration.ofHours(13))));
+        Path folder = cache.fetch("remote://" + bundle);
+        assertThat(cached()).containsExactlyInAnyOrder(folder, running);
     }
 
     @Test
