@@ -119,7 +119,7 @@ final class SessionRegistry {
         if (!last) {
             return;
         }
-        if (broken || linger.isZero()) {
+        if (!broken && linger.isZero()) {
             closeUnused(entry);
             return;
         }
@@ -133,7 +133,8 @@ final class SessionRegistry {
                             }
                             closeUnused(entry);
                         },
-                        linger.toNanos(),
+                        // A run that hangs is waited for, but not by the job that restarts.
+                        broken ? 0 : linger.toNanos(),
                         TimeUnit.NANOSECONDS);
     }
 

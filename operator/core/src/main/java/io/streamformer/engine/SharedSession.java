@@ -21,10 +21,13 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -33,7 +36,7 @@ final class SharedSession implements AutoCloseable {
 
     private static final Logger LOG = LoggerFactory.getLogger(SharedSession.class);
 
-    /** How long closing waits for the last answers to be decoded. */
+    /** How long closing waits for the last texts to be tokenized, and the last answers read. */
     private static final Duration PATIENCE = Duration.ofSeconds(20);
 
     private final Bundle bundle;
@@ -48,6 +51,10 @@ final class SharedSession implements AutoCloseable {
     private final Tokenizer tokenizer;
     private final List<OrtModel> models;
     private final ExecutorService answers;
+
+    /** Null where the sender's thread tokenizes. */
+    private final ExecutorService tokenizers;
+
     private final MicroBatcher<QueuedText> batcher;
     private final PipelineStats stats;
     private final LengthRatio answerLengths = new LengthRatio();
@@ -95,7 +102,13 @@ final class SharedSession implements AutoCloseable {
         cache = cacheBytes == 0 ? null : new ResultCache(cacheBytes);
         // A GPU goes on with the next batch while the CPU makes words of the last one; with a CPU
         // both would share the same cores.
-        answers = device.gpu() ? Executors.newSingleThreadExecutor(SharedSession::thread) : null;
+        answers = device.gpu() ? threads("answers", 1) : null;
+        // One core cannot tokenize as fast as a GPU reads, and a Flink task has one. With a CPU all
+        // cores are the model's, and another thread would only add a hand-over.
+        tokenizers =
+                device.gpu()
+                        ? threads("tokenize", Runtime.getRuntime().availableProcessors())
+                        : null;
         schedulers = device.gpu() ? DeviceSchedulers.GPU : DeviceSchedulers.CPU;
         DeviceScheduler scheduler = schedulers.lease();
         try {
@@ -115,9 +128,7 @@ final class SharedSession implements AutoCloseable {
                                             answers == null ? Runnable::run : answers));
         } catch (RuntimeException | Error e) {
             schedulers.release();
-            if (answers != null) {
-                answers.shutdown();
-            }
+            pools().forEach(ExecutorService::shutdown);
             throw e;
         }
         minimumCapacity = options.get(ModelOptions.MAX_ROWS) * (lanes.size() + 1);
@@ -133,8 +144,23 @@ final class SharedSession implements AutoCloseable {
                 measured(bundle.variant(variant)));
     }
 
-    private static Thread thread(Runnable work) {
-        return RuntimeThreads.daemon("streamformer-answers", work);
+    /** Threads that end when they have nothing to do for a while. */
+    private static ExecutorService threads(String name, int count) {
+        ThreadPoolExecutor pool =
+                new ThreadPoolExecutor(
+                        count,
+                        count,
+                        1,
+                        TimeUnit.MINUTES,
+                        new LinkedBlockingQueue<>(),
+                        work -> RuntimeThreads.daemon("streamformer-" + name, work));
+        pool.allowCoreThreadTimeOut(true);
+        return pool;
+    }
+
+    /** The threads beside the run threads. */
+    private List<ExecutorService> pools() {
+        return Stream.of(tokenizers, answers).filter(Objects::nonNull).toList();
     }
 
     /** What was measured of a variant when it was made, in words; nothing where nothing was. */
@@ -207,6 +233,19 @@ final class SharedSession implements AutoCloseable {
     }
 
     private CompletableFuture<Prediction> queue(TextInput input, Duration timeout) {
+        long arrival = System.nanoTime();
+        return tokenizers == null
+                ? tokenizeAndAdd(input, timeout, arrival)
+                : new HandOver(tokenizers, () -> tokenizeAndAdd(input, timeout, arrival));
+    }
+
+    /**
+     * Tokenizes a text and queues its rows.
+     *
+     * @param arrival when it came; texts that several threads tokenize keep their turn by it
+     */
+    private CompletableFuture<Prediction> tokenizeAndAdd(
+            TextInput input, Duration timeout, long arrival) {
         long start = System.nanoTime();
         List<ModelInput> rows;
         try {
@@ -215,8 +254,7 @@ final class SharedSession implements AutoCloseable {
             stats.failures.increment();
             return CompletableFuture.failedFuture(e);
         }
-        long arrival = System.nanoTime();
-        stats.tokenizeTime.record(arrival - start);
+        stats.tokenizeTime.record(System.nanoTime() - start);
         List<QueuedText> queued = new ArrayList<>(rows.size());
         for (ModelInput row : rows) {
             QueuedText text = new QueuedText(row, cost(row), arrival, input.priority(), timeout);
@@ -257,10 +295,11 @@ final class SharedSession implements AutoCloseable {
      */
     @Override
     public void close() {
+        boolean ended = tokenizers == null || awaitEnd(tokenizers);
         batcher.close();
         schedulers.release();
-        boolean answered = answers == null || awaitEnd(answers);
-        if (!answered || batcher.inFlight() > 0) {
+        ended &= answers == null || awaitEnd(answers);
+        if (!ended || batcher.inFlight() > 0) {
             LOG.error(
                     "A run of {} ({}) does not end. Its model stays in memory; restart the"
                             + " TaskManager to free it.",
@@ -273,7 +312,7 @@ final class SharedSession implements AutoCloseable {
         LOG.info("Closed {} ({})", bundle.manifest().name(), variant);
     }
 
-    /** Waits a while for the last answers; false where they do not come. */
+    /** Waits a while for the last work of threads; false where it does not end. */
     private static boolean awaitEnd(ExecutorService executor) {
         executor.shutdown();
         boolean interrupted = false;
