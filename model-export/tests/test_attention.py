@@ -171,6 +171,20 @@ def test_prefix_of_a_folder_is_read(copied):
     assert "".join(encoder.keys).startswith("▁summarize:")
 
 
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_a_long_text_is_cut_as_in_a_bundle(copied, tmp_path, side):
+    folder = copied(MODELS / "tiny-sentiment")
+    keys = {"tokenizer_class": "PreTrainedTokenizerFast", "truncation_side": side}
+    (folder / "tokenizer_config.json").write_text(json.dumps(keys))
+    text = " ".join([*["the dog"] * 200, "park"])
+    settings = Settings(name="x", variants=(Variant.FP32,), answers=Answers.GRAPH)
+    bundle = export(folder, tmp_path / "out", settings)
+    tokens = look(folder, text)[0].queries
+    assert tokens == look(bundle.folder, text)[0].queries
+    assert (tokens[0], tokens[-1]) == ("[CLS]", "[SEP]")
+    assert ("park" in tokens) == (side == "left")
+
+
 def test_classifier_bundle_shows_its_layers(sentiment_folder, bundles):
     parts = look(bundles / "tiny-sentiment", "a good dog")
     (whole,) = look(sentiment_folder, "a good dog")

@@ -157,3 +157,23 @@ def test_paths_need_no_locale(bundles, tmp_path):
         env={**plain, "LC_ALL": "C", "PYTHONPATH": os.pathsep.join(sys.path)},
     )
     assert run.returncode == 0, run.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "is not JSON"),
+        ("[1]", "is not a JSON object"),
+        ('{"format": 1}', "has no list of the bundle's files"),
+    ],
+)
+@pytest.mark.parametrize("command", ["verify", "bench", "evaluate", "attention"])
+def test_a_broken_manifest_is_told_in_one_line(tmp_path, command, content, said):
+    (tmp_path / "manifest.json").write_text(content)
+    more = {"verify": [], "attention": ["--text", "a", "--output", str(tmp_path / "page.html")]}
+    arguments = [command, str(tmp_path), *more.get(command, ["--data", "texts.tsv"])]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 2, result.output
+    assert said in result.output
+    assert str(tmp_path / "manifest.json") in result.output
+    assert result.output.count("\n") == 1

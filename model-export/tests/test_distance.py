@@ -10,6 +10,7 @@ import pytest
 
 from conftest import MODELS
 from streamformer_export import distance, golden
+from streamformer_export import verify as verification
 from streamformer_export.bundle import CARD, Bundle, Runner
 from streamformer_export.distance import Expected
 from streamformer_export.errors import ExportError
@@ -29,7 +30,8 @@ def exported(name: str, folder: Path, *variants: Variant) -> tuple[Bundle, Model
 
 
 def check(bundle: Bundle, model: Model, variant: Variant, expected: Expected) -> float:
-    return distance.check(Runner(bundle, variant), model, variant, expected)
+    given = golden.Golden.read(bundle).replay(Runner(bundle, variant))
+    return distance.check(bundle, model, variant, expected, given)
 
 
 @pytest.mark.parametrize("name", ["tiny-sentiment", "tiny-answers", "tiny-embeddings"])
@@ -93,6 +95,28 @@ def test_int8_that_lost_its_way_is_refused(name, tmp_path, monkeypatch):
         write()
     assert not (tmp_path / "out").exists()
     assert write(distance=1000.0).folder.exists()
+
+
+@pytest.mark.parametrize("name", ["tiny-sentiment", "tiny-translation"])
+def test_each_variant_runs_the_golden_texts_once(name, tmp_path, monkeypatch):
+    """Its distance, its tolerance and what verify compares are of the same answers."""
+    ran = []
+    run = Runner.run
+
+    def counted(self, rows, **options):
+        ran.extend(rows)
+        return run(self, rows, **options)
+
+    monkeypatch.setattr(Runner, "run", counted)
+    settings = replace(SETTINGS, variants=(Variant.FP32, Variant.INT8), distance=1000.0)
+    bundle = export(MODELS / name, tmp_path / "out", settings)
+    texts = golden.Golden.read(bundle)
+    # The fp32 graph gives the expected answers too, each text by itself.
+    assert len(ran) == 3 * len(texts.rows)
+    ran.clear()
+    monkeypatch.setattr(verification, "_independence", lambda *_: verification.Check("", True, ""))
+    assert all(check.passed for check in verification.verify(bundle.folder))
+    assert len(ran) == 2 * len(texts.rows)
 
 
 @pytest.mark.reference

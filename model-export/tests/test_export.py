@@ -390,7 +390,7 @@ def test_neighbours_change_what_shares_a_scale(tmp_path):
     settings = replace(SMALL, variants=(Variant.INT8, Variant.INT8_FAST))
     bundle = export(MODELS / "tiny-sentiment", tmp_path / "out", settings)
     fast, static = (
-        influence(Runner(bundle, variant), golden.inputs(bundle))
+        influence(Runner(bundle, variant), golden.Golden.read(bundle).rows)
         for variant in ("int8-fast", "int8")
     )
     assert fast.apart > 1e-4

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 
 import pytest
 from typer.testing import CliRunner
 
+from streamformer_export import bundle
 from streamformer_export.bundle import bundle_name
 from streamformer_export.cli import app
 from streamformer_export.errors import ExportError
@@ -56,3 +58,27 @@ def test_names_are_those_of_the_schema(tmp_path):
     for name in ("A", ".a", "-a", "é", "a b", "a\n"):
         with pytest.raises(ExportError, match="Give one with --name"):
             bundle_name(name, tmp_path)
+
+
+@pytest.mark.parametrize("swaps", [True, False])
+def test_a_reader_finds_the_old_or_the_new_folder_while_one_replaces_the_other(
+    tmp_path, monkeypatch, swaps
+):
+    old, new = tmp_path / "bundle", tmp_path / "draft"
+    for folder in (old, new):
+        folder.mkdir()
+        (folder / "name").write_text(folder.name)
+    seen = []
+    rmtree = shutil.rmtree
+
+    def watch(path, *more):
+        seen.append((old / "name").read_text())
+        rmtree(path, *more)
+
+    monkeypatch.setattr(shutil, "rmtree", watch)
+    if not swaps:
+        monkeypatch.setattr(bundle.ctypes, "CDLL", lambda name: object())
+    bundle.replace_folder(new, old)
+    assert seen == ["draft"]
+    assert (old / "name").read_text() == "draft"
+    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]

@@ -162,6 +162,19 @@ def test_golden_questions_are_read_in_the_operators_windows(tmp_path):
     assert all(check.passed for check in verify(bundle.folder))
 
 
+def test_a_golden_question_beyond_the_limit_has_a_way_out(tmp_path):
+    arguments = ["export", str(MODELS / "tiny-answers"), str(tmp_path / "out"), "--variant", "fp32"]
+    arguments += ["--answers", "graph", "--max-tokens", "12"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 2, result.output
+    assert "fits into 12 tokens" in result.output
+    assert "--golden-texts" in result.output
+    own = tmp_path / "own.tsv"
+    own.write_text("who\tthe dog\n")
+    result = CliRunner().invoke(app, [*arguments, "--golden-texts", str(own)])
+    assert result.exit_code == 0, result.output
+
+
 def test_answers_may_keep_their_tokens(tmp_path):
     arguments = ["export", str(MODELS / "tiny-answers"), str(tmp_path / "out"), "--variant", "fp32"]
     arguments += ["--answers", "graph", "--no-align-to-words"]

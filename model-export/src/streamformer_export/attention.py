@@ -18,7 +18,7 @@ from tokenizers import Tokenizer
 from tokenizers.decoders import ByteLevel
 
 from streamformer_export import tokenizer
-from streamformer_export.bundle import MANIFEST, TEXT, Bundle, Runner
+from streamformer_export.bundle import CHARACTERS_PER_TOKEN, MANIFEST, TEXT, Bundle, Runner
 from streamformer_export.errors import ExportError
 from streamformer_export.families import Model, Task, read_model
 from streamformer_export.families.gpt2 import KEPT_TOGETHER
@@ -36,6 +36,8 @@ from streamformer_export.languages import (
 )
 from streamformer_export.quantize import Scheme
 from streamformer_export.reference import PROMPTED
+from streamformer_export.rows import RIGHT, Row, clip, cut
+from streamformer_export.tokenizer_inputs import read_inputs
 
 # Parts of a model, in the order of the page.
 ENCODER = "Encoder self-attention"
@@ -94,8 +96,7 @@ def look(
     names = {id_: token for token, id_ in special.items()}
     words = _tokenizer(folder, model, told, special)
     prefix = model.defaults.prefix if model.defaults else ""
-    prompt = (told.template or f"{prefix}{TEXT}").replace(TEXT, text)
-    ids = words.encode(prompt).ids[: model.max_positions]
+    ids = _read(folder, words, told.template or f"{prefix}{TEXT}", text, model.max_positions)
     if not model.task.generates:
         if target is not None:
             raise ExportError(
@@ -135,6 +136,16 @@ def _tokenizer(folder: Path, model: Model, told: Told, special: dict[str, int]) 
     if framed:
         words.post_processor = tokenizer.load(framed).post_processor
     return words
+
+
+def _read(folder: Path, words: Tokenizer, template: str, text: str, most: int) -> list[int]:
+    """The ids of a text in its template, cut to `most` tokens as a bundle of the folder does."""
+    side = read_inputs(folder).get("truncation_side", RIGHT)
+    text = clip(text, most * CHARACTERS_PER_TOKEN, side)
+    before, _, after = template.partition(TEXT)
+    row = Row.of(words.encode(template.replace(TEXT, text)))
+    behind = len(before) + len(text) if after else None
+    return list(cut(row, most, side, len(before), behind).ids)
 
 
 def _first_token(model: Model, told: Told, special: dict[str, int]) -> int | None:

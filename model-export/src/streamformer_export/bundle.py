@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import json
 import math
+import os
 import re
 import shutil
 from collections.abc import Callable, Sequence
@@ -18,6 +20,7 @@ import onnxruntime
 from tokenizers import Tokenizer
 
 from streamformer_export import answers
+from streamformer_export.config import read_json
 from streamformer_export.errors import ExportError
 from streamformer_export.native_marian import Shortlist, padded
 from streamformer_export.outputs import obstacle
@@ -38,6 +41,8 @@ SHORTLIST = "shortlist.bin"
 QUESTION_ANSWERING = "question-answering"
 # What a manifest that is silent means.
 CHARACTERS_PER_TOKEN = 16
+# Linux's renameat2: paths from the working folder, and swap the two.
+_HERE, _EXCHANGE = -100, 2
 # Token types of a pair, by manifest["tokenizer"]["token_types"]: 0 and 1, or 0 alone.
 PAIR_TYPES, NO_TYPES = "pair", "none"
 
@@ -94,10 +99,29 @@ def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
 
 
 def replace_folder(new: Path, target: Path) -> None:
-    """Puts the finished folder in place of an earlier one."""
+    """Puts the finished folder in place of an earlier one; a reader always finds one of them."""
     if target.exists():
-        shutil.rmtree(target)
-    new.rename(target)
+        # Now `new` is the old folder.
+        _exchange(new, target)
+        shutil.rmtree(new)
+    else:
+        new.rename(target)
+
+
+def _exchange(one: Path, other: Path) -> None:
+    """Swaps two folders in one step on Linux; elsewhere a moment passes between two steps."""
+    try:
+        renameat2 = ctypes.CDLL(None).renameat2
+    except (OSError, AttributeError):
+        swapped = False
+    else:
+        paths = (os.fsencode(one), os.fsencode(other))
+        swapped = renameat2(_HERE, paths[0], _HERE, paths[1], _EXCHANGE) == 0
+    if not swapped:
+        aside = one.with_name(f"{one.name}.old")
+        other.rename(aside)
+        one.rename(other)
+        aside.rename(one)
 
 
 @dataclass(frozen=True)
@@ -109,17 +133,22 @@ class Bundle:
 
     @staticmethod
     def read(folder: Path) -> Bundle:
-        """Reads a bundle; a wrong format or hash is an ExportError."""
+        """Reads a bundle; what is no manifest, a wrong format or hash is an ExportError."""
         path = folder / MANIFEST
         if not path.is_file():
             raise ExportError(f"A bundle has {MANIFEST}: {folder} has none. Give a bundle folder.")
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        manifest = read_json(path)
         if manifest.get("format") != FORMAT:
             raise ExportError(
                 f"The bundle's format is {FORMAT}: it is {manifest.get('format')!r}. "
                 "Export the bundle again with this release."
             )
-        for name, expected in manifest["files"].items():
+        files = manifest.get("files")
+        if not isinstance(files, dict):
+            raise ExportError(
+                f"{path} has no list of the bundle's files. Copy or export the bundle again."
+            )
+        for name, expected in files.items():
             if not (folder / name).is_file() or sha256(folder / name) != expected:
                 raise ExportError(
                     f"Every file of a bundle has the manifest's SHA-256: {name} has not. "
@@ -428,12 +457,20 @@ class Runner:
 
         Rows run in batches of similar length; the answers come in the order of `rows`.
         """
-        reader = answers.reader(self.bundle.manifest)
+        return self.each(rows, answers.reader(self.bundle.manifest).read, batch, progress)
+
+    def each(
+        self,
+        rows: Sequence[Row],
+        use: Callable[[list[np.ndarray], Row], Any],
+        batch: int = 32,
+        progress=None,
+    ) -> list[Any]:
+        """Per row what `use` makes of an encoder's outputs; batches and order as in `read`."""
 
         def run(chosen: list[int]) -> list[Any]:
             some = [rows[i] for i in chosen]
-            found = zip(self.outputs(some), some, strict=True)
-            return [reader.read(outputs, row) for outputs, row in found]
+            return [use(*pair) for pair in zip(self.outputs(some), some, strict=True)]
 
         return _in_batches([len(row) for row in rows], batch, run, progress)
 

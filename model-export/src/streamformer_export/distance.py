@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from streamformer_export.bundle import Bundle, Runner
+from streamformer_export.bundle import Bundle
 from streamformer_export.errors import ExportError
 from streamformer_export.families import Model
 from streamformer_export.quantize import Scheme
@@ -36,23 +36,28 @@ class Expected:
     rows: Sequence[Any]
     # Outputs of the graph without batch axis, or generated ids.
     answers: Sequence[Any]
-    # Of the answers, where the model is told.
-    languages: Sequence[str | None] = ()
 
 
 def check(
-    runner: Runner, model: Model, variant: Variant, expected: Expected, bound: float | None = None
+    draft: Bundle,
+    model: Model,
+    variant: Variant,
+    expected: Expected,
+    given: Sequence[Any],
+    bound: float | None = None,
 ) -> float:
-    """The distance of a variant, by its own bound or by `bound`; raises ExportError beyond it.
+    """The distance of what a variant has `given` in a replay of the golden texts, by its own bound
+    or by `bound`; raises ExportError beyond it.
 
     Of float32 it is the largest difference of an output, or the number of answers whose tokens
     are not the reference's, ties apart. Of the others it is the root mean square difference of
     the outputs as a share of their standard deviation; of models that generate, how much less
     likely per token the answers are than the reference's, by the model in float32.
     """
-    draft = runner.bundle
-    measure = _generated if draft.generates else _read
-    found, unit = measure(runner, model, variant, expected)
+    if draft.generates:
+        found, unit = _generated(draft, model, variant, expected, given)
+    else:
+        found, unit = _read(variant, expected, given)
     if variant is Variant.FP32:
         most, next_step = (
             0.0 if draft.generates else EXACT,
@@ -73,12 +78,11 @@ def check(
     return found
 
 
-def _read(runner: Runner, _: Model, variant: Variant, expected: Expected) -> tuple[float, str]:
+def _read(variant: Variant, expected: Expected, given: Sequence[Any]) -> tuple[float, str]:
     """Of an encoder's outputs."""
-    found = [runner.outputs([row])[0] for row in expected.rows]
     theirs, ours = (
         np.concatenate([output.ravel() for outputs in some for output in outputs], dtype=np.float64)
-        for some in (expected.answers, found)
+        for some in (expected.answers, given)
     )
     apart = theirs - ours
     if variant is Variant.FP32:
@@ -90,18 +94,17 @@ def _read(runner: Runner, _: Model, variant: Variant, expected: Expected) -> tup
 
 
 def _generated(
-    runner: Runner, model: Model, variant: Variant, expected: Expected
+    draft: Bundle, model: Model, variant: Variant, expected: Expected, given: Sequence[Any]
 ) -> tuple[float, str]:
     """Of generated tokens."""
-    found = runner.answers(expected.rows, languages=expected.languages)
-    triples = zip(expected.rows, expected.answers, found, strict=True)
+    triples = zip(expected.rows, expected.answers, given, strict=True)
     others = [triple for triple in triples if triple[1] != triple[2]]
-    scores = _Scores(model, runner.bundle) if others else None
+    scores = _Scores(model, draft) if others else None
     if variant is Variant.FP32:
         wrong = sum(not scores.tie(*triple) for triple in others)
-        return float(wrong), f"of {len(found)} answers have other tokens"
+        return float(wrong), f"of {len(given)} answers have other tokens"
     lost = sum(max(0.0, scores.lost(*triple)) for triple in others)
-    return lost / len(found), "less log-probability per token"
+    return lost / len(given), "less log-probability per token"
 
 
 class _Scores:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -127,17 +128,18 @@ def export(folder: Path, out: Path, settings: Settings, *, force: bool = False) 
         manifest["inputs"], manifest["outputs"] = values
         answerer = "fp32" if use_graph else None
         expected = golden.write(draft, folder, texts, answerer, model.pooling)
+        written = golden.Golden.read(draft)
         for variant in tqdm(settings.variants, desc="golden texts", unit="variant"):
-            runner = Runner(draft, variant)
-            far = distance.check(runner, model, variant, expected, settings.distance)
+            given = written.replay(Runner(draft, variant))
+            far = distance.check(draft, model, variant, expected, given, settings.distance)
             if variant is not Variant.FP32:
                 _record_distance(draft, variant, far, settings.distance)
-            apart, equal = golden.differences(draft, variant, runner=runner)
+            apart, equal = written.differences(given)
             manifest["variants"][variant]["tolerance"] = tolerance(
                 variant, apart, equal, len(texts)
             )
         if Variant.INT8_FAST in settings.variants:
-            _measure_influence(draft, calibration)
+            _measure_influence(written, calibration)
         _evaluate(draft, settings.variants, sets)
         for variant in extra:
             graph = draft_folder / manifest["variants"].pop(variant)["file"]
@@ -147,12 +149,12 @@ def export(folder: Path, out: Path, settings: Settings, *, force: bool = False) 
             card.write(manifest, _made(model, settings, expected.by)), encoding="utf-8"
         )
         write_manifest(draft_folder, manifest)
-        Bundle.read(draft_folder)
-        schema.check(Bundle.read(draft_folder).manifest)
+        bundle = Bundle.read(draft_folder)
+        schema.check(bundle.manifest)
         replace_folder(draft_folder, out)
     finally:
         shutil.rmtree(draft_folder, ignore_errors=True)
-    return Bundle.read(out)
+    return replace(bundle, folder=out)
 
 
 def _read(folder: Path, settings: Settings, content: dict[str, Any]) -> Model:
@@ -273,10 +275,10 @@ def _record_distance(draft: Bundle, variant: Variant, found: float, bound: float
     evaluation[name] = float(f"{found:.3g}")
 
 
-def _measure_influence(draft: Bundle, calibration: _Calibration) -> None:
+def _measure_influence(texts: golden.Golden, calibration: _Calibration) -> None:
     """Writes into the manifest how often neighbours change an answer of int8-fast."""
-    runner = Runner(draft, Variant.INT8_FAST)
-    seen = influence(runner, [*golden.inputs(draft), *calibration.data])
+    draft = texts.bundle
+    seen = influence(Runner(draft, Variant.INT8_FAST), [*texts.rows, *calibration.data])
     sizes = ", ".join(map(str, BATCHES))
     name = f"share of {seen.texts} texts whose answer changed in batches of {sizes}"
     evaluation = draft.manifest["variants"][Variant.INT8_FAST].setdefault("evaluation", {})

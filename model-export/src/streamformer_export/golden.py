@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -92,10 +93,10 @@ def texts(source: Path | None, task: Task, max_tokens: int) -> list[Text]:
     """
     asks = task is Task.QUESTION_ANSWERING
     long = SENTENCE * (max_tokens // 8)
-    last = ("What does the fox jump over?", long) if asks else (long, None)
     if source is None:
-        chosen = list(QUESTIONS) if asks else [(text, None) for text in TEXTS]
-        return [*chosen, last]
+        if asks:
+            return [*QUESTIONS, ("What does the fox jump over?", long)]
+        return [*((text, None) for text in TEXTS), (long, None)]
     lines = read_lines(source)
     parts = [line.partition("\t") for line in lines if line.strip()]
     if not parts or (asks and not all(pair for _, _, pair in parts)):
@@ -103,6 +104,8 @@ def texts(source: Path | None, task: Task, max_tokens: int) -> list[Text]:
         raise ExportError(
             f"A file of golden texts has {wanted} per line: {source} has not. Mend the file."
         )
+    # Where the given questions fit, the last one does.
+    last = (min((text for text, _, _ in parts), key=len), long) if asks else (long, None)
     return [*((text, pair or None) for text, _, pair in parts), last]
 
 
@@ -136,7 +139,7 @@ def write(
             runner = Runner(draft, reference_variant)
             found = runner.answers(ids, batch=1, languages=languages)
         lines = [{"output": draft.text(out), **one} for out, one in zip(found, told, strict=True)]
-        answer = Expected(by, ids, found, languages)
+        answer = Expected(by, ids, found)
     else:
         runner = None if known else Runner(draft, reference_variant)
         reader, lines, found = answers.reader(draft.manifest), [], []
@@ -154,58 +157,67 @@ def write(
     return answer
 
 
-def readings(bundle: Bundle) -> list[list[Row]]:
-    """The golden texts as the graph reads them, with the languages that they tell."""
-    if bundle.generates:
-        return [[Row(line["input_ids"])] for line in bundle.golden()]
-    return [bundle.readings(line["text"], line.get("text_pair")) for line in bundle.golden()]
+@dataclass(frozen=True)
+class Golden:
+    """The golden texts of a bundle as its graph reads them, and the answers that it promises."""
 
+    bundle: Bundle
+    # Those of golden.jsonl.
+    lines: list[dict[str, Any]]
+    # Of each text its row, or one for each window of a question's context.
+    readings: list[list[Row]]
 
-def inputs(bundle: Bundle) -> list[Row]:
-    """The rows of all golden texts."""
-    return [row for windows in readings(bundle) for row in windows]
+    @staticmethod
+    def read(bundle: Bundle) -> Golden:
+        lines = bundle.golden()
+        if bundle.generates:
+            # With the languages that they tell.
+            return Golden(bundle, lines, [[Row(line["input_ids"])] for line in lines])
+        texts = [(line["text"], line.get("text_pair")) for line in lines]
+        return Golden(bundle, lines, [bundle.readings(*text) for text in texts])
 
+    @property
+    def rows(self) -> list[Row]:
+        return [row for windows in self.readings for row in windows]
 
-def answered(
-    bundle: Bundle, variant: str, threads: int | None = None, runner: Runner | None = None
-) -> list[dict[str, Any]]:
-    """The golden lines with the answers that a variant gives."""
-    lines = bundle.golden()
-    runner = runner or Runner(bundle, variant, threads)
-    if bundle.generates:
-        languages = [line.get("target_language") for line in lines]
-        outputs = runner.answers([line["input_ids"] for line in lines], languages=languages)
+    def replay(self, runner: Runner) -> list[Any]:
+        """What a variant gives for each row: the outputs of an encoder, or generated ids."""
+        if not self.bundle.generates:
+            return runner.each(self.rows, lambda outputs, _: outputs)
+        languages = [line.get("target_language") for line in self.lines]
+        return runner.answers([line["input_ids"] for line in self.lines], languages=languages)
+
+    def answered(self, given: list[Any]) -> list[dict[str, Any]]:
+        """The golden lines with the answers of a replay."""
+        found = self._answers(given)
+        if self.bundle.generates:
+            read = [{"output": text} for text in found]
+        else:
+            read = list(map(answers.reader(self.bundle.manifest).line, found))
+        return [{**line, **one} for line, one in zip(self.lines, read, strict=True)]
+
+    def differences(
+        self, given: list[Any], lines: list[dict[str, Any]] | None = None
+    ) -> tuple[float, float]:
+        """Of a replay's answers: largest difference of a score, share of equal answers.
+
+        `lines` have the expected answers, by default those of golden.jsonl.
+        """
+        pairs = list(zip(lines or self.lines, self._answers(given), strict=True))
+        if self.bundle.generates:
+            return 0.0, sum(line["output"] == text for line, text in pairs) / len(pairs)
+        reader = answers.reader(self.bundle.manifest)
+        apart, equal = zip(*(reader.compare(*pair) for pair in pairs), strict=True)
+        return max(apart), sum(equal) / len(pairs)
+
+    def _answers(self, given: list[Any]) -> list[Any]:
+        """Per text: what was generated, or what the task's reader makes of the outputs."""
+        if self.bundle.generates:
+            return [self.bundle.text(ids) for ids in given]
+        read, outputs = answers.reader(self.bundle.manifest).read, iter(given)
         return [
-            {**line, "output": bundle.text(ids)} for ids, line in zip(outputs, lines, strict=True)
+            answers.best([read(next(outputs), row) for row in windows]) for windows in self.readings
         ]
-    reader = answers.reader(bundle.manifest)
-    found = runner.read_texts(readings(bundle))
-    return [{**line, **reader.line(one)} for line, one in zip(lines, found, strict=True)]
-
-
-def differences(
-    bundle: Bundle,
-    variant: str,
-    threads: int | None = None,
-    lines: list[dict[str, Any]] | None = None,
-    runner: Runner | None = None,
-) -> tuple[float, float]:
-    """Answers the golden texts: largest difference of a score, share of equal answers.
-
-    `lines` are the expected answers, by default those of golden.jsonl; `runner` has the variant,
-    where there is one already.
-    """
-    expected = bundle.golden() if lines is None else lines
-    if bundle.generates:
-        found = answered(bundle, variant, threads, runner)
-        pairs = zip(found, expected, strict=True)
-        return 0.0, sum(a["output"] == b["output"] for a, b in pairs) / len(expected)
-    reader = answers.reader(bundle.manifest)
-    runner = runner or Runner(bundle, variant, threads)
-    found = runner.read_texts(readings(bundle))
-    compared = [reader.compare(line, one) for line, one in zip(expected, found, strict=True)]
-    apart, equal = zip(*compared, strict=True)
-    return max(apart), sum(equal) / len(expected)
 
 
 class _FileReader:

@@ -312,12 +312,17 @@ def choose_range(values: np.ndarray) -> Range:
     low, high = min(float(values.min()), 0.0), max(float(values.max()), 0.0)
     if low == high:
         return Range(1.0, 0)
-    best, chosen = np.inf, Range(1.0, 0)
+    best, chosen, lost = np.inf, Range(1.0, 0), np.empty_like(values)
     for clip in CLIPS:
         scale = np.float32((high - low) * clip / 255)
         zero = int(np.clip(np.rint(-low * clip / scale), 0, 255))
-        rounded = np.clip(np.rint(values / scale) + zero, 0, 255)
-        error = float(np.square((rounded - zero) * scale - values).mean())
+        # Each step in place: fresh arrays for all of them take twice as long.
+        np.divide(values, scale, out=lost)
+        np.rint(lost, out=lost)
+        np.clip(lost, -zero, 255 - zero, out=lost)
+        lost *= scale
+        lost -= values
+        error = float(np.square(lost, out=lost).mean())
         if error < best:
             best, chosen = error, Range(float(scale), zero)
     return chosen

@@ -19,7 +19,7 @@ from streamformer_export.errors import ExportError
 from streamformer_export.families import Task
 from streamformer_export.graph.heads import Pooling, PoolingMode
 from streamformer_export.languages import PREFIX
-from streamformer_export.rows import RIGHT, Row, stride
+from streamformer_export.rows import RIGHT, Row, stride, too_long
 
 # Families without an encoder: they go on with what they read.
 PROMPTED = ("gpt2",)
@@ -143,10 +143,7 @@ class Reference:
         asked = len(self._read(question, add_special_tokens=False)[0])
         room = most - asked - self.tokenizer.num_special_tokens_to_add(pair=True)
         if room < 1:
-            raise ExportError(
-                f"A question with a token of its context fits into {most} tokens: it has "
-                f"{most - room} without. Shorten it, or export with a larger --max-tokens."
-            )
+            raise too_long(most - room, most)
         return self._read(
             question,
             context,

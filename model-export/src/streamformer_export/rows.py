@@ -120,10 +120,7 @@ def windows(row: Row, max_tokens: int, side: str) -> list[Row]:
     question = len(row) - (behind - first)
     room = max_tokens - question
     if room < 1 and context:
-        raise ExportError(
-            f"A question with a token of its context fits into {max_tokens} tokens: it has "
-            f"{question} without. Shorten it, or export with a larger --max-tokens."
-        )
+        raise too_long(question, max_tokens)
     shared = stride(max_tokens, room)
     starts = range(first, max(behind - shared, first + 1), max(room - shared, 1))
     spans = [(start, min(start + room, behind)) for start in starts]
@@ -131,6 +128,15 @@ def windows(row: Row, max_tokens: int, side: str) -> list[Row]:
         spans = [(first + behind - end, first + behind - start) for start, end in spans]
     after = range(behind, len(row))
     return [row.select([*range(first), *range(*span), *after]) for span in spans]
+
+
+def too_long(question: int, max_tokens: int) -> ExportError:
+    """What a question of that many tokens, special tokens included, ends with."""
+    return ExportError(
+        f"A question with a token of its context fits into {max_tokens} tokens: it has "
+        f"{question} without. Shorten it, or export with a larger --max-tokens; for a question of "
+        "the built-in golden texts, give others with --golden-texts."
+    )
 
 
 def stride(max_tokens: int, room: int) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from dataclasses import dataclass
 from enum import StrEnum
@@ -111,20 +110,20 @@ def bundled(folder: Path, source: Source) -> tuple[dict[str, Any], list[int]]:
         )
     _check_lowercase(folder, source.content)
     special = sorted(token["id"] for token in added)
-    ours = copy.deepcopy(source.content)
-    ours["added_tokens"] = []
-    ours["truncation"] = None
-    ours["padding"] = None
-    model = ours["model"]
+    model = source.content["model"]
     if model.get("dropout"):
         raise ExportError(
             f"The model of tokenizer.json has dropout {model['dropout']}, so that a text has other "
             "tokens each time. Set it to null."
         )
     if model["type"] == "Unigram":
+        pieces = list(model["vocab"])
         for token in added:
-            if token["id"] < len(model["vocab"]):
-                model["vocab"][token["id"]][0] = f" {token['content']}"
+            if token["id"] < len(pieces):
+                pieces[token["id"]] = [f" {token['content']}", pieces[token["id"]][1]]
+        model = {**model, "vocab": pieces}
+    bare = {"added_tokens": [], "truncation": None, "padding": None}
+    ours = {**source.content, **bare, "model": model}
     _check_control_tokens(ours, added)
     return ours, special
 

@@ -64,19 +64,20 @@ def verify(
     yield Check("default variant", listed, default)
     yield _tokenizer(bundle)
     yield _control_tokens(bundle)
+    texts = golden.Golden.read(bundle)
     exact = None
     if Variant.FP32 in manifest["variants"]:
-        exact = golden.answered(bundle, Variant.FP32, threads)
+        exact = texts.replay(Runner(bundle, Variant.FP32, threads))
     for variant in manifest["variants"]:
         runner = Runner(bundle, variant, threads)
         yield _signature(bundle, runner, variant)
-        yield _answers(
-            bundle, variant, "golden texts", golden.differences(bundle, variant, threads)
-        )
-        if exact and variant != Variant.FP32:
-            found = golden.differences(bundle, variant, threads, exact)
+        is_exact = variant == Variant.FP32
+        given = exact if is_exact else texts.replay(runner)
+        yield _answers(bundle, variant, "golden texts", texts.differences(given))
+        if exact and not is_exact:
+            found = texts.differences(given, texts.answered(exact))
             yield _answers(bundle, variant, "against fp32", found)
-        yield _independence(bundle, runner, variant)
+        yield _independence(texts, runner, variant)
         if variant == Variant.FP16:
             yield Check("fp16 on CUDA", True, "not run: these lines are the CPU provider's")
     if against is not None:
@@ -84,7 +85,7 @@ def verify(
         if manifest["task"] == Task.FEATURE_EXTRACTION:
             ignored = IgnoredKeys(manifest.get("ignored_keys", ()))
             how = read_pooling(against, pooling, normalize, ignored)
-        yield from _against(bundle, against, threads, how)
+        yield from _against(texts, against, threads, how)
 
 
 def _tokenizer(bundle: Bundle) -> Check:
@@ -132,12 +133,12 @@ def _signature(bundle: Bundle, runner: Runner, variant: str) -> Check:
     return Check(f"{variant} inputs and outputs", not differing, found)
 
 
-def _independence(bundle: Bundle, runner: Runner, variant: str) -> Check:
+def _independence(texts: golden.Golden, runner: Runner, variant: str) -> Check:
     """Each golden text alone, and with neighbours in batches of several sizes."""
     name = f"{variant} row independence"
-    seen = influence(runner, golden.inputs(bundle))
+    seen = influence(runner, texts.rows)
     figure = f"{seen.changed_answers} of {seen.answers} answers depend on the batch"
-    if not bundle.generates:
+    if not texts.bundle.generates:
         figure += f", outputs apart by {seen.apart:.2g}"
     if variant == Variant.INT8_FAST:
         figure += f"; not promised: neighbours change {seen.share:.1%} of the texts"
@@ -156,7 +157,7 @@ def _has_avx512() -> bool:
 
 
 def _against(
-    bundle: Bundle, folder: Path, threads: int | None, pooling: Pooling | None
+    texts: golden.Golden, folder: Path, threads: int | None, pooling: Pooling | None
 ) -> Iterator[Check]:
     """Compares every variant with transformers; only fp32 has to be equal."""
     if not reference.available():
@@ -164,14 +165,14 @@ def _against(
             "--against compares with transformers on torch: one is not installed. "
             "Run: pip install 'streamformer-export[train]'"
         )
+    bundle, lines = texts.bundle, texts.lines
     known = reference.Reference(folder, bundle, pooling)
     yield from _reading(bundle, known)
-    lines = bundle.golden()
     readings = [_known_rows(bundle, known, line) for line in lines]
     if not bundle.generates:
         rows = [row for windows in readings for row in windows]
         expected = [known.outputs(row) for row in rows]
-        ours = golden.inputs(bundle)
+        ours = texts.rows
         for variant in bundle.manifest["variants"]:
             runner = Runner(bundle, variant, threads)
             found = [runner.outputs([row])[0] for row in ours]

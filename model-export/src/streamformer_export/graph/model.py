@@ -98,7 +98,7 @@ class OnnxModel:
             array = self.weights.pop(tensor.name)
             tensor.ClearField("data_location")
             tensor.ClearField("external_data")
-            tensor.raw_data = np.ascontiguousarray(array).tobytes()
+            tensor.raw_data = array.tobytes()
             written(array.nbytes)
 
     def _put_beside(
@@ -113,7 +113,8 @@ class OnnxModel:
                 for key, value in where.items():
                     tensor.external_data.add(key=key, value=str(value))
                 for block in _blocks(array):
-                    file.write(block.tobytes())
+                    # As bytes, without a copy where the array's order is the file's.
+                    file.write(np.ascontiguousarray(block).reshape(-1).view(np.uint8))
                     written(block.nbytes)
 
 

@@ -3,13 +3,13 @@ package io.streamformer.it;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.streamformer.bundle.DecodingOptions;
+import io.streamformer.engine.Answer;
 import io.streamformer.engine.InferencePipeline;
 import io.streamformer.engine.ModelOptions;
 import io.streamformer.engine.PipelineStats;
 import io.streamformer.engine.TextInput;
 import io.streamformer.inference.Device;
 import io.streamformer.options.Options;
-import io.streamformer.task.Prediction;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -121,12 +121,10 @@ public final class GpuRun {
                                                                 if (error != null) {
                                                                     failure.compareAndSet(
                                                                             null, error);
-                                                                } else if (answer
-                                                                        instanceof
-                                                                        Prediction.Generation
-                                                                                written) {
+                                                                } else {
                                                                     tokens.addAndGet(
-                                                                            written.outputTokens());
+                                                                            answer.prediction()
+                                                                                    .outputTokens());
                                                                 }
                                                                 answered.incrementAndGet();
                                                                 room.release();
@@ -177,7 +175,7 @@ public final class GpuRun {
     /** All texts at once, with less memory than full batches of them need. */
     private static void memory(Path bundle, Options options, List<String> texts) throws Exception {
         try (InferencePipeline pipeline = InferencePipeline.acquire(bundle, options)) {
-            List<CompletableFuture<Prediction>> answers = new ArrayList<>();
+            List<CompletableFuture<Answer>> answers = new ArrayList<>();
             for (String text : texts) {
                 answers.add(pipeline.submit(TextInput.of(text)));
             }

@@ -3,12 +3,13 @@ package io.streamformer.it;
 import static java.nio.charset.StandardCharsets.UTF_8;
 
 import io.streamformer.bundle.Bundle;
+import io.streamformer.bundle.Task;
 import io.streamformer.engine.ModelOptions;
 import io.streamformer.inference.Device;
 import io.streamformer.job.JobOptions;
 import io.streamformer.job.StreamformerJob;
 import io.streamformer.job.kafka.KafkaOptions;
-import io.streamformer.local.DemoTask;
+import io.streamformer.local.DemoTasks;
 import io.streamformer.local.EmbeddedKafka;
 import io.streamformer.local.RunningJob;
 import io.streamformer.local.Topics;
@@ -77,7 +78,7 @@ final class TestJob implements AutoCloseable {
     static TestJob start(LocalStack stack, List<Path> bundles, Consumer<JobOptions.Builder> more)
             throws Exception {
         String prefix = "it-" + UUID.randomUUID().toString().substring(0, 8) + "-";
-        Set<DemoTask> tasks = EnumSet.noneOf(DemoTask.class);
+        Set<Task> tasks = EnumSet.noneOf(Task.class);
         for (Path bundle : bundles) {
             tasks.add(taskOf(bundle));
         }
@@ -104,8 +105,8 @@ final class TestJob implements AutoCloseable {
         return new TestJob(stack.bootstrapServers(), topics, stack.cluster().submit(environment));
     }
 
-    private static DemoTask taskOf(Path bundle) {
-        return DemoTask.of(Bundle.read(bundle).manifest().task());
+    private static Task taskOf(Path bundle) {
+        return Bundle.read(bundle).manifest().task();
     }
 
     RunningJob job() {
@@ -208,7 +209,7 @@ final class TestJob implements AutoCloseable {
     private Outcome outcome(ConsumerRecord<byte[], byte[]> record) throws Exception {
         Class<? extends SpecificRecordBase> type =
                 topics.taskOf(record.topic())
-                        .<Class<? extends SpecificRecordBase>>map(DemoTask::recordClass)
+                        .<Class<? extends SpecificRecordBase>>map(DemoTasks::recordClass)
                         .orElse(DeadLetter.class);
         return new Outcome(
                 record,

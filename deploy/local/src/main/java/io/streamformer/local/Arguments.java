@@ -1,5 +1,6 @@
 package io.streamformer.local;
 
+import io.streamformer.bundle.Task;
 import io.streamformer.inference.Device;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
@@ -47,10 +48,10 @@ public final class Arguments {
     }
 
     /** The tasks of these names; none means every task. */
-    public static Set<DemoTask> tasks(List<String> names) {
-        Set<DemoTask> tasks = EnumSet.noneOf(DemoTask.class);
+    public static Set<Task> tasks(List<String> names) {
+        Set<Task> tasks = EnumSet.noneOf(Task.class);
         for (String name : names) {
-            tasks.add(DemoTask.parse(name.strip()));
+            tasks.add(DemoTasks.parse(name.strip()));
         }
         return tasks;
     }

@@ -1,6 +1,7 @@
 package io.streamformer.local;
 
 import io.streamformer.bundle.Bundle;
+import io.streamformer.bundle.Task;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -11,7 +12,7 @@ import java.util.Map;
 import java.util.Set;
 
 /** The bundle of each task that the demo runs. */
-public record DemoBundles(Map<DemoTask, Path> folders) {
+public record DemoBundles(Map<Task, Path> folders) {
 
     /** Folder of the project, as the launcher found it. */
     private static final String HOME = "streamformer.home";
@@ -26,15 +27,15 @@ public record DemoBundles(Map<DemoTask, Path> folders) {
      * @param wanted empty wants the tasks of the given bundles, and where a built-in bundle serves
      *     each of those also the tasks of all built-in ones
      */
-    public static DemoBundles choose(Set<DemoTask> wanted, List<Path> given) {
-        Map<DemoTask, Path> chosen = new EnumMap<>(DemoTask.class);
+    public static DemoBundles choose(Set<Task> wanted, List<Path> given) {
+        Map<Task, Path> chosen = new EnumMap<>(Task.class);
         for (Path folder : given) {
-            DemoTask task = taskOf(folder);
+            Task task = taskOf(folder);
             if (!wanted.isEmpty() && !wanted.contains(task)) {
                 throw new UsageException(
                         folder
                                 + " does "
-                                + task.label()
+                                + DemoTasks.label(task)
                                 + ": add it to --tasks, or leave the bundle out");
             }
             Path other = chosen.put(task, folder);
@@ -45,12 +46,13 @@ public record DemoBundles(Map<DemoTask, Path> folders) {
                                 + " and "
                                 + folder
                                 + " do "
-                                + task.label());
+                                + DemoTasks.label(task));
             }
         }
-        boolean familiar = chosen.keySet().stream().allMatch(task -> task.defaultBundle() != null);
-        for (DemoTask task : DemoTask.values()) {
-            boolean besides = wanted.isEmpty() && familiar && task.defaultBundle() != null;
+        boolean familiar =
+                chosen.keySet().stream().allMatch(task -> DemoTasks.defaultBundle(task) != null);
+        for (Task task : Task.values()) {
+            boolean besides = wanted.isEmpty() && familiar && DemoTasks.defaultBundle(task) != null;
             if (besides || wanted.contains(task)) {
                 chosen.computeIfAbsent(task, DemoBundles::builtIn);
             }
@@ -58,16 +60,16 @@ public record DemoBundles(Map<DemoTask, Path> folders) {
         return new DemoBundles(chosen);
     }
 
-    private static DemoTask taskOf(Path folder) {
+    private static Task taskOf(Path folder) {
         UserFiles.checkBundle("--bundle", folder);
-        return DemoTask.of(Bundle.read(folder).manifest().task());
+        return Bundle.read(folder).manifest().task();
     }
 
-    private static Path builtIn(DemoTask task) {
-        if (task.defaultBundle() == null) {
+    private static Path builtIn(Task task) {
+        if (DemoTasks.defaultBundle(task) == null) {
             throw new UsageException(
                     "No bundle for "
-                            + task.label()
+                            + DemoTasks.label(task)
                             + " comes with Streamformer: give one with --bundle");
         }
         Path folder =
@@ -75,11 +77,11 @@ public record DemoBundles(Map<DemoTask, Path> folders) {
                         System.getProperty(HOME, ""),
                         "model-export",
                         "bundles",
-                        task.defaultBundle());
+                        DemoTasks.defaultBundle(task));
         if (!Files.isRegularFile(folder.resolve("manifest.json"))) {
             throw new UsageException(
                     "The built-in bundle for "
-                            + task.label()
+                            + DemoTasks.label(task)
                             + " is not at "
                             + folder
                             + ": give one with --bundle, or leave the task out with --tasks");
@@ -89,7 +91,7 @@ public record DemoBundles(Map<DemoTask, Path> folders) {
 
     /** True where a line is a question and its context. */
     public boolean readsPairs() {
-        return folders.containsKey(DemoTask.ANSWER);
+        return folders.containsKey(Task.QUESTION_ANSWERING);
     }
 
     public List<String> paths() {

@@ -1,5 +1,7 @@
 package io.streamformer.local;
 
+import io.streamformer.bundle.Task;
+import io.streamformer.flink.task.TaskRecords;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.EnumMap;
@@ -24,7 +26,7 @@ import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
  * @param results answers, by task
  * @param deadLetters records that have no answer
  */
-public record Topics(String events, Map<DemoTask, String> results, String deadLetters) {
+public record Topics(String events, Map<Task, String> results, String deadLetters) {
 
     /** How long a new topic may take until it has leaders. */
     private static final Duration PATIENCE = Duration.ofSeconds(30);
@@ -36,9 +38,15 @@ public record Topics(String events, Map<DemoTask, String> results, String deadLe
     }
 
     /** The names for some tasks, with something in front, for a Kafka that others use too. */
-    public static Topics prefixed(String prefix, Set<DemoTask> tasks) {
-        Map<DemoTask, String> results = new EnumMap<>(DemoTask.class);
-        tasks.forEach(task -> results.put(task, prefix + task.topic()));
+    public static Topics prefixed(String prefix, Set<Task> tasks) {
+        Map<Task, String> results = new EnumMap<>(Task.class);
+        for (Task task : tasks) {
+            String topic = prefix + TaskRecords.of(task).defaultTopic();
+            // Two tasks may have one default topic; here each needs its own.
+            results.put(
+                    task,
+                    results.containsValue(topic) ? topic + "-" + DemoTasks.label(task) : topic);
+        }
         return new Topics(prefix + "text-events", results, prefix + "text-dead-letters");
     }
 
@@ -57,12 +65,12 @@ public record Topics(String events, Map<DemoTask, String> results, String deadLe
     }
 
     /** The topic of a task's answers. */
-    public String resultsOf(DemoTask task) {
+    public String resultsOf(Task task) {
         return results.get(task);
     }
 
     /** The task whose answers a topic has; empty for another topic. */
-    public Optional<DemoTask> taskOf(String topic) {
+    public Optional<Task> taskOf(String topic) {
         return results.entrySet().stream()
                 .filter(entry -> entry.getValue().equals(topic))
                 .map(Map.Entry::getKey)

@@ -44,6 +44,9 @@ public final class Bundle {
                     .disable(DeserializationFeature.ACCEPT_FLOAT_AS_INT)
                     .build();
 
+    private static final ObjectReader GOLDEN =
+            JSON.reader().without(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES);
+
     private final Path folder;
     private final String hash;
     private final Manifest manifest;
@@ -57,15 +60,19 @@ public final class Bundle {
     /** Reads the manifest and holds every file against its hash. */
     public static Bundle read(Path folder) {
         byte[] bytes = manifestBytes(folder);
-        Bundle bundle =
-                new Bundle(folder, HexFormat.of().formatHex(sha256().digest(bytes)), parse(bytes));
+        Bundle bundle = new Bundle(folder, hashOf(bytes), parse(bytes));
         bundle.verifyFiles();
         return bundle;
     }
 
     /** The hash that {@link #read} would give, without the work of verifying the files. */
     public static String hashOf(Path folder) {
-        return HexFormat.of().formatHex(sha256().digest(manifestBytes(folder)));
+        return hashOf(manifestBytes(folder));
+    }
+
+    /** The hash of a bundle whose manifest is these bytes. */
+    public static String hashOf(byte[] manifest) {
+        return HexFormat.of().formatHex(sha256().digest(manifest));
     }
 
     public Path folder() {
@@ -106,22 +113,24 @@ public final class Bundle {
 
     /** The texts to replay at load. */
     public List<GoldenText> goldenTexts() {
-        ObjectReader reader =
-                JSON.readerFor(GoldenText.class)
-                        .without(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES);
         List<GoldenText> texts = new ArrayList<>();
         try {
             for (String line : Files.readAllLines(file(manifest.golden()))) {
                 if (!line.isBlank()) {
-                    texts.add(complete(reader.readValue(line)));
+                    JsonNode tree = JSON.readTree(line);
+                    GoldenText text = goldenAnswer(tree, GoldenText.class);
+                    texts.add(
+                            new GoldenText(
+                                    text.text(),
+                                    text.textPair(),
+                                    text.language(),
+                                    text.targetLanguage(),
+                                    text.inputIds(),
+                                    tree));
                 }
             }
         } catch (JsonProcessingException e) {
-            throw new BundleException(
-                    "each line of " + manifest.golden() + " is a golden text",
-                    e.getOriginalMessage(),
-                    EXPORT_AGAIN,
-                    e);
+            throw malformedGolden(e);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
@@ -132,27 +141,22 @@ public final class Bundle {
         return texts;
     }
 
-    private GoldenText complete(GoldenText text) {
-        if (text.expected(manifest) == null) {
-            throw new BundleException(
-                    "a golden text of the task " + manifest.task() + " has " + form(),
-                    text.toString(),
-                    EXPORT_AGAIN);
+    static <A> A goldenAnswer(JsonNode line, Class<A> type) {
+        try {
+            return GOLDEN.forType(type).readValue(line);
+        } catch (IOException e) {
+            throw malformedGolden(e);
         }
-        return text;
     }
 
-    private String form() {
-        return switch (manifest.task()) {
-            case TEXT_CLASSIFICATION ->
-                    manifest.problemType() == ProblemType.SINGLE_LABEL
-                            ? "a label and its score"
-                            : "the scores of all labels";
-            case TOKEN_CLASSIFICATION -> "entities";
-            case QUESTION_ANSWERING -> "an answer";
-            case FEATURE_EXTRACTION -> "an embedding";
-            case TRANSLATION, SUMMARIZATION, TEXT2TEXT_GENERATION, TEXT_GENERATION -> "an output";
-        };
+    private static BundleException malformedGolden(IOException e) {
+        return new BundleException(
+                "each line of the golden texts is one as streamformer-export writes it",
+                e instanceof JsonProcessingException json
+                        ? json.getOriginalMessage()
+                        : e.getMessage(),
+                EXPORT_AGAIN,
+                e);
     }
 
     private static byte[] manifestBytes(Path folder) {

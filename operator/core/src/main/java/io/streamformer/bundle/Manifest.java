@@ -90,9 +90,8 @@ public record Manifest(
                 !defaultVariant.equals(NEIGHBOURS_MATTER),
                 "default_variant is one whose answers do not depend on a text's neighbours",
                 defaultVariant);
-        boolean labelled = task == Task.TEXT_CLASSIFICATION || task == Task.TOKEN_CLASSIFICATION;
         check(
-                !labelled || !labels.isEmpty(),
+                !task.hasLabels() || !labels.isEmpty(),
                 "a " + task + " bundle names its labels",
                 "no labels");
         check(

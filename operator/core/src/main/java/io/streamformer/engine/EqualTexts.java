@@ -1,6 +1,5 @@
 package io.streamformer.engine;
 
-import io.streamformer.task.Prediction;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
@@ -18,10 +17,10 @@ final class EqualTexts {
 
     /** The run of a text, and how many senders still wait for it. */
     private static final class Shared {
-        private final CompletableFuture<Prediction> answer;
+        private final CompletableFuture<Answer> answer;
         private int senders;
 
-        private Shared(CompletableFuture<Prediction> answer) {
+        private Shared(CompletableFuture<Answer> answer) {
             this.answer = answer;
         }
     }
@@ -33,8 +32,8 @@ final class EqualTexts {
      *
      * @param start queues the text; called only if no equal one is under way
      */
-    CompletableFuture<Prediction> join(
-            TextInput input, Duration timeout, Supplier<CompletableFuture<Prediction>> start) {
+    CompletableFuture<Answer> join(
+            TextInput input, Duration timeout, Supplier<CompletableFuture<Answer>> start) {
         Key key = new Key(input, timeout);
         Shared shared =
                 underWay.compute(
@@ -44,7 +43,7 @@ final class EqualTexts {
                             next.senders++;
                             return next;
                         });
-        CompletableFuture<Prediction> own = new CompletableFuture<>();
+        CompletableFuture<Answer> own = new CompletableFuture<>();
         var unusedEnd = own.whenComplete((prediction, failure) -> leave(key, shared));
         var unusedAnswer =
                 shared.answer.whenComplete(

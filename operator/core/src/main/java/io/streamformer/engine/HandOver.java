@@ -1,20 +1,19 @@
 package io.streamformer.engine;
 
-import io.streamformer.task.Prediction;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.Executor;
 import java.util.function.Supplier;
 
 /** A text that another thread tokenizes and queues; the future that its sender holds meanwhile. */
-final class HandOver extends CompletableFuture<Prediction> {
+final class HandOver extends CompletableFuture<Answer> {
 
     /**
      * Hands a text over.
      *
      * @param queue tokenizes and queues it; not called for one that is given up before its turn
      */
-    HandOver(Executor threads, Supplier<CompletableFuture<Prediction>> queue) {
+    HandOver(Executor threads, Supplier<CompletableFuture<Answer>> queue) {
         threads.execute(
                 () -> {
                     if (!isDone()) {
@@ -23,8 +22,8 @@ final class HandOver extends CompletableFuture<Prediction> {
                 });
     }
 
-    private void follow(Supplier<CompletableFuture<Prediction>> queue) {
-        CompletableFuture<Prediction> queued;
+    private void follow(Supplier<CompletableFuture<Answer>> queue) {
+        CompletableFuture<Answer> queued;
         try {
             queued = queue.get();
         } catch (Throwable e) {

@@ -1,8 +1,9 @@
 package io.streamformer.engine;
 
 import io.streamformer.bundle.Bundle;
+import io.streamformer.inference.InferenceEngine;
+import io.streamformer.inference.ort.OrtEngine;
 import io.streamformer.options.Options;
-import io.streamformer.task.Prediction;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
@@ -33,7 +34,12 @@ public final class InferencePipeline implements AutoCloseable {
      * @throws IllegalStateException if a required device is not there
      */
     public static InferencePipeline acquire(Path bundleFolder, Options options) {
-        SessionRegistry.Entry entry = SessionRegistry.lease(bundleFolder, options);
+        return acquire(bundleFolder, options, OrtEngine.INSTANCE);
+    }
+
+    /** As above, on another engine. */
+    static InferencePipeline acquire(Path bundleFolder, Options options, InferenceEngine engine) {
+        SessionRegistry.Entry entry = SessionRegistry.lease(bundleFolder, options, engine);
         return new InferencePipeline(entry, entry.session());
     }
 
@@ -55,7 +61,7 @@ public final class InferencePipeline implements AutoCloseable {
      *
      * @param timeout longest time that a run may work on the text; waiting for it does not count
      */
-    public CompletableFuture<Prediction> submit(TextInput input, Duration timeout) {
+    public CompletableFuture<Answer> submit(TextInput input, Duration timeout) {
         if (closed.get()) {
             throw new IllegalStateException(
                     "a text came to a closed pipeline: keep the lease until the last answer");
@@ -64,7 +70,7 @@ public final class InferencePipeline implements AutoCloseable {
     }
 
     /** The same without a limit of its own to the time of a run. */
-    public CompletableFuture<Prediction> submit(TextInput input) {
+    public CompletableFuture<Answer> submit(TextInput input) {
         return submit(input, FOREVER);
     }
 

@@ -5,7 +5,7 @@ import io.streamformer.inference.GenerationOptions;
 import io.streamformer.inference.ModelException;
 import io.streamformer.inference.ModelInput;
 import io.streamformer.inference.ModelOutput;
-import io.streamformer.inference.ort.ModelRunner;
+import io.streamformer.inference.ModelRunner;
 import io.streamformer.task.Prediction;
 import io.streamformer.task.PredictionDecoder;
 import java.util.AbstractList;
@@ -20,6 +20,7 @@ final class PipelineRunner implements BatchRunner<QueuedText> {
     private final PredictionDecoder decoder;
     private final GenerationOptions generation;
     private final ModelInput probe;
+    private final Answer.ServedModel served;
     private final PipelineStats stats;
     private final Executor answers;
 
@@ -27,6 +28,7 @@ final class PipelineRunner implements BatchRunner<QueuedText> {
      * A runner.
      *
      * @param probe a text that the model is known to answer
+     * @param served what the answers say about the model
      * @param answers where outputs are decoded; elsewhere than on the run thread the device goes on
      *     meanwhile
      */
@@ -35,12 +37,14 @@ final class PipelineRunner implements BatchRunner<QueuedText> {
             PredictionDecoder decoder,
             GenerationOptions generation,
             ModelInput probe,
+            Answer.ServedModel served,
             PipelineStats stats,
             Executor answers) {
         this.model = model;
         this.decoder = decoder;
         this.generation = generation;
         this.probe = probe;
+        this.served = served;
         this.stats = stats;
         this.answers = answers;
     }
@@ -99,10 +103,8 @@ final class PipelineRunner implements BatchRunner<QueuedText> {
         if (prediction.truncated()) {
             stats.truncated.increment();
         }
-        if (prediction instanceof Prediction.Generation generated) {
-            stats.outputTokens.add(generated.outputTokens());
-        }
-        row.complete(prediction);
+        stats.outputTokens.add(prediction.outputTokens());
+        row.complete(new Answer(prediction, served));
     }
 
     @Override

@@ -4,12 +4,11 @@ import io.streamformer.batch.BatchRow;
 import io.streamformer.batch.Priority;
 import io.streamformer.inference.ModelInput;
 import io.streamformer.options.OptionType;
-import io.streamformer.task.Prediction;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 
 /** A tokenized text on its way to its prediction; the future that its sender holds. */
-final class QueuedText extends CompletableFuture<Prediction> implements BatchRow {
+final class QueuedText extends CompletableFuture<Answer> implements BatchRow {
 
     private final ModelInput input;
     private final long arrivalNanos;

@@ -2,7 +2,6 @@ package io.streamformer.engine;
 
 import io.streamformer.bundle.LanguageTags;
 import io.streamformer.bundle.Manifest;
-import io.streamformer.bundle.Task;
 import io.streamformer.engine.InferenceException.Stage;
 import io.streamformer.inference.GenerationOptions;
 import io.streamformer.inference.ModelInput;
@@ -39,7 +38,7 @@ final class RowInputs {
      */
     List<ModelInput> read(TextInput input, GenerationOptions generation) {
         refuseBlank("a text", input.text());
-        if (manifest.task() == Task.QUESTION_ANSWERING) {
+        if (manifest.task().readsContext()) {
             if (input.textPair() == null) {
                 throw refused("a question has its context in text_pair, seen none");
             }
@@ -95,7 +94,7 @@ final class RowInputs {
                             + input.text().length()
                             + " characters");
         }
-        if (manifest.task() == Task.QUESTION_ANSWERING && !text.spans().containsAny()) {
+        if (manifest.task().readsContext() && !text.spans().containsAny()) {
             throw refused(
                     "a context has at least one token that the model reads, seen none in "
                             + input.textPair().length()

@@ -3,6 +3,7 @@ package io.streamformer.engine;
 import io.streamformer.batch.RuntimeThreads;
 import io.streamformer.bundle.Bundle;
 import io.streamformer.bundle.BundleException;
+import io.streamformer.inference.InferenceEngine;
 import io.streamformer.options.Options;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -19,7 +20,7 @@ import java.util.concurrent.TimeUnit;
 final class SessionRegistry {
 
     /** What leases have to have in common to share a session. */
-    private record Key(String bundleHash, Options options) {}
+    private record Key(String bundleHash, Options options, InferenceEngine engine) {}
 
     /**
      * A session and who needs it. Its own lock is held while the session is built or closed, so
@@ -68,8 +69,8 @@ final class SessionRegistry {
     }
 
     /** Builds the session, or joins it. */
-    static Entry lease(Path bundleFolder, Options options) {
-        Key key = new Key(Bundle.hashOf(bundleFolder), options);
+    static Entry lease(Path bundleFolder, Options options, InferenceEngine engine) {
+        Key key = new Key(Bundle.hashOf(bundleFolder), options, engine);
         Entry entry;
         boolean known;
         synchronized (ENTRIES) {
@@ -84,7 +85,7 @@ final class SessionRegistry {
             }
             synchronized (entry) {
                 if (entry.session == null) {
-                    entry.session = SharedSession.open(read(bundleFolder, key), options);
+                    entry.session = SharedSession.open(read(bundleFolder, key), options, engine);
                 }
             }
         } catch (RuntimeException | Error e) {
@@ -99,7 +100,7 @@ final class SessionRegistry {
         }
         // It broke down while nobody, or another job, had it: this lease gets a new one.
         release(entry);
-        return lease(bundleFolder, options);
+        return lease(bundleFolder, options, engine);
     }
 
     /** Gives a lease back; some time after the last one the session is closed. */

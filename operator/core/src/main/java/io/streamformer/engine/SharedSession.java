@@ -9,13 +9,13 @@ import io.streamformer.bundle.Bundle;
 import io.streamformer.bundle.Manifest;
 import io.streamformer.inference.Device;
 import io.streamformer.inference.GenerationOptions;
+import io.streamformer.inference.InferenceEngine;
+import io.streamformer.inference.LoadedModel;
 import io.streamformer.inference.ModelInput;
 import io.streamformer.inference.SessionSetup;
-import io.streamformer.inference.ort.ModelRunner;
-import io.streamformer.inference.ort.OrtModel;
 import io.streamformer.options.Options;
-import io.streamformer.task.Prediction;
 import io.streamformer.task.PredictionDecoder;
+import io.streamformer.task.TaskDefinition;
 import io.streamformer.tokenize.Tokenizer;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -49,7 +49,7 @@ final class SharedSession implements AutoCloseable {
     private final GenerationOptions generation;
     private final PredictionDecoder decoder;
     private final Tokenizer tokenizer;
-    private final List<OrtModel> models;
+    private final List<LoadedModel> models;
     private final ExecutorService answers;
 
     /** Null where the sender's thread tokenizes. */
@@ -62,7 +62,7 @@ final class SharedSession implements AutoCloseable {
     private final EqualTexts equalTexts = new EqualTexts();
 
     private SharedSession(
-            Bundle bundle, Options options, Tokenizer tokenizer, List<OrtModel> models) {
+            Bundle bundle, Options options, Tokenizer tokenizer, List<LoadedModel> models) {
         Manifest manifest = bundle.manifest();
         this.bundle = bundle;
         this.variant = bundle.variantName(options.get(ModelOptions.VARIANT));
@@ -82,20 +82,15 @@ final class SharedSession implements AutoCloseable {
                         longestRun(options));
         inputs = new RowInputs(manifest, tokenizer);
         GoldenReplay golden = new GoldenReplay(bundle, options.get(ModelOptions.VARIANT));
-        GenerationOptions search =
-                generates ? GenerationOptions.searching(manifest.decoding()) : null;
-        List<List<ModelInput>> texts = golden.read(inputs, search);
-        for (OrtModel model : models) {
-            ModelRunner runner = model.newRunner();
+        List<List<ModelInput>> texts = golden.read(inputs);
+        for (LoadedModel model : models) {
             golden.verify(
-                    texts,
-                    rows -> runner.run(rows, search),
-                    PredictionDecoder.of(bundle, tokenizer, search),
-                    limits.maxRows(),
-                    limits.maxTokens());
+                    texts, model.newRunner(), tokenizer, limits.maxRows(), limits.maxTokens());
         }
 
-        decoder = PredictionDecoder.of(bundle, tokenizer, generation);
+        TaskDefinition task = TaskDefinition.of(manifest.task());
+        decoder = task.decoder(bundle, tokenizer, generation);
+        Answer.ServedModel served = new Answer.ServedModel(manifest, variant, bundle.hash());
         List<String> lanes = lanes(options);
         stats = new PipelineStats(new Queue());
         long cacheBytes = options.get(ModelOptions.CACHE_MAX_BYTES);
@@ -124,6 +119,7 @@ final class SharedSession implements AutoCloseable {
                                             decoder,
                                             generation,
                                             texts.get(0).get(0),
+                                            served,
                                             stats,
                                             answers == null ? Runnable::run : answers));
         } catch (RuntimeException | Error e) {
@@ -169,21 +165,22 @@ final class SharedSession implements AutoCloseable {
     }
 
     /** Loads a bundle, once for each GPU, and replays its golden texts. */
-    static SharedSession open(Bundle bundle, Options options) {
+    static SharedSession open(Bundle bundle, Options options, InferenceEngine engine) {
         ModelOptions.checkFits(options, bundle.manifest());
         Tokenizer tokenizer = Tokenizer.load(bundle);
-        List<OrtModel> models = new ArrayList<>();
+        List<LoadedModel> models = new ArrayList<>();
         try {
             for (Device device : options.get(ModelOptions.DEVICE).each()) {
                 models.add(
-                        OrtModel.load(
+                        engine.load(
                                 bundle,
                                 new SessionSetup(
                                         options.get(ModelOptions.VARIANT),
                                         device,
                                         options.get(ModelOptions.INTRA_OP_THREADS),
                                         ModelOptions.cpuRunThreads(options),
-                                        options.get(ModelOptions.PROVIDER_OPTIONS))));
+                                        options.get(ModelOptions.PROVIDER_OPTIONS)),
+                                TaskDefinition.of(bundle.manifest().task()).outputs()));
                 if (!models.get(0).device().gpu()) {
                     // No GPU could be used, and none had to be.
                     break;
@@ -191,7 +188,7 @@ final class SharedSession implements AutoCloseable {
             }
             return new SharedSession(bundle, options, tokenizer, models);
         } catch (RuntimeException | Error e) {
-            models.forEach(OrtModel::close);
+            models.forEach(LoadedModel::close);
             tokenizer.close();
             throw e;
         }
@@ -213,11 +210,11 @@ final class SharedSession implements AutoCloseable {
         return minimumCapacity;
     }
 
-    CompletableFuture<Prediction> submit(TextInput input, Duration timeout) {
+    CompletableFuture<Answer> submit(TextInput input, Duration timeout) {
         if (cache == null) {
             return queue(input, timeout);
         }
-        Prediction known = cache.find(input);
+        Answer known = cache.find(input);
         if (known != null) {
             stats.cacheHits.increment();
             return CompletableFuture.completedFuture(known);
@@ -226,13 +223,13 @@ final class SharedSession implements AutoCloseable {
         return equalTexts.join(input, timeout, () -> queueAndKeep(input, timeout));
     }
 
-    private CompletableFuture<Prediction> queueAndKeep(TextInput input, Duration timeout) {
-        CompletableFuture<Prediction> answer = queue(input, timeout);
+    private CompletableFuture<Answer> queueAndKeep(TextInput input, Duration timeout) {
+        CompletableFuture<Answer> answer = queue(input, timeout);
         var unused = answer.thenAccept(prediction -> cache.put(input, prediction));
         return answer;
     }
 
-    private CompletableFuture<Prediction> queue(TextInput input, Duration timeout) {
+    private CompletableFuture<Answer> queue(TextInput input, Duration timeout) {
         long arrival = System.nanoTime();
         return tokenizers == null
                 ? tokenizeAndAdd(input, timeout, arrival)
@@ -244,7 +241,7 @@ final class SharedSession implements AutoCloseable {
      *
      * @param arrival when it came; texts that several threads tokenize keep their turn by it
      */
-    private CompletableFuture<Prediction> tokenizeAndAdd(
+    private CompletableFuture<Answer> tokenizeAndAdd(
             TextInput input, Duration timeout, long arrival) {
         long start = System.nanoTime();
         List<ModelInput> rows;
@@ -307,7 +304,7 @@ final class SharedSession implements AutoCloseable {
                     variant);
             return;
         }
-        models.forEach(OrtModel::close);
+        models.forEach(LoadedModel::close);
         tokenizer.close();
         LOG.info("Closed {} ({})", bundle.manifest().name(), variant);
     }

@@ -10,7 +10,7 @@ import java.util.concurrent.CompletionException;
  * A text that is read in several windows; the future that its sender holds. It completes with the
  * last window, or with the first that fails; then its other windows leave the queue.
  */
-final class WindowedText extends CompletableFuture<Prediction> {
+final class WindowedText extends CompletableFuture<Answer> {
 
     WindowedText(List<QueuedText> windows, PredictionDecoder decoder) {
         for (QueuedText window : windows) {
@@ -32,7 +32,9 @@ final class WindowedText extends CompletableFuture<Prediction> {
 
     private void answer(List<QueuedText> windows, PredictionDecoder decoder) {
         try {
-            complete(decoder.merge(windows.stream().map(CompletableFuture::join).toList()));
+            List<Answer> answers = windows.stream().map(CompletableFuture::join).toList();
+            Prediction merged = decoder.merge(answers.stream().map(Answer::prediction).toList());
+            complete(new Answer(merged, answers.get(0).by()));
         } catch (RuntimeException e) {
             completeExceptionally(
                     new InferenceException(

@@ -1,63 +1,61 @@
 package io.streamformer.inference;
 
-/** What one run of a model gave, for all rows of its batch. */
-public sealed interface ModelOutput {
+import java.util.Map;
+import java.util.TreeMap;
 
-    /**
-     * One number per label and row.
-     *
-     * @param values row by row
-     */
-    @SuppressWarnings("ArrayRecordComponent") // handed over once, never compared
-    record Logits(float[] values, int labels) implements ModelOutput {}
+/**
+ * What one run of a model gave for all rows of its batch: the graph's outputs by name, each as one
+ * array in row-major order with its shape.
+ */
+public final class ModelOutput {
 
-    /**
-     * One number per label and token.
-     *
-     * @param values row by row, token by token; those of padding mean nothing
-     * @param length padded length of a row
-     */
     @SuppressWarnings("ArrayRecordComponent") // handed over once, never compared
-    record TokenLogits(float[] values, int length, int labels) implements ModelOutput {}
+    private record Tensor(Object values, long[] shape) {}
 
-    /**
-     * How much each token is the first and the last of an answer.
-     *
-     * @param starts row by row; those of padding mean nothing
-     * @param ends as starts
-     * @param length padded length of a row
-     */
-    @SuppressWarnings("ArrayRecordComponent") // handed over once, never compared
-    record SpanLogits(float[] starts, float[] ends, int length) implements ModelOutput {}
+    private final Map<String, Tensor> tensors = new TreeMap<>();
 
-    /**
-     * One vector per row.
-     *
-     * @param values row by row
-     */
-    @SuppressWarnings("ArrayRecordComponent") // handed over once, never compared
-    record Embeddings(float[] values, int width) implements ModelOutput {}
+    /** Adds an output of 32-bit floats. The array is kept, not copied. */
+    public ModelOutput with(String name, float[] values, long... shape) {
+        tensors.put(name, new Tensor(values, shape));
+        return this;
+    }
 
-    /**
-     * Generated ids, best hypothesis first.
-     *
-     * @param ids row by row, hypothesis by hypothesis, padded to the same length
-     * @param scores one per row and hypothesis
-     * @param hypotheses hypotheses per row
-     * @param length padded length of a hypothesis
-     * @param tokenScores log-probability of each of the ids; null where the graph does not give it
-     * @param alignments per id how much it looked at each input token; null where the graph does
-     *     not give it
-     * @param sourceLength padded length of a row's input
-     */
-    @SuppressWarnings("ArrayRecordComponent") // handed over once, never compared
-    record Sequences(
-            long[] ids,
-            float[] scores,
-            int hypotheses,
-            int length,
-            float[] tokenScores,
-            float[] alignments,
-            int sourceLength)
-            implements ModelOutput {}
+    /** Adds an output of 64-bit integers. The array is kept, not copied. */
+    public ModelOutput with(String name, long[] values, long... shape) {
+        tensors.put(name, new Tensor(values, shape));
+        return this;
+    }
+
+    /** True where the graph has an output of this name. */
+    public boolean has(String name) {
+        return tensors.containsKey(name);
+    }
+
+    /** The numbers of an output; not to be changed. */
+    public float[] floats(String name) {
+        return (float[]) find(name).values();
+    }
+
+    /** The integers of an output; not to be changed. */
+    public long[] longs(String name) {
+        return (long[]) find(name).values();
+    }
+
+    /** The length of one axis of an output. */
+    public int axis(String name, int axis) {
+        return (int) find(name).shape()[axis];
+    }
+
+    private Tensor find(String name) {
+        Tensor tensor = tensors.get(name);
+        if (tensor == null) {
+            throw new IllegalStateException(
+                    "The graph has no output "
+                            + name
+                            + ", only "
+                            + tensors.keySet()
+                            + ". The check of the graph should have found that: this is a bug.");
+        }
+        return tensor;
+    }
 }

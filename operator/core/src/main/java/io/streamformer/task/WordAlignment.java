@@ -1,6 +1,5 @@
 package io.streamformer.task;
 
-import io.streamformer.inference.ModelOutput;
 import io.streamformer.tokenize.TokenSpans;
 import java.text.BreakIterator;
 import java.util.ArrayList;
@@ -36,11 +35,14 @@ final class WordAlignment {
      * @param source where the input tokens lie in the input
      * @param target where the ids of the hypothesis lie in its text
      */
-    static List<Prediction.Alignment> of(
-            ModelOutput.Sequences sequences, int hypothesis, TokenSpans source, TokenSpans target) {
+    static List<TextGeneration.Alignment> of(
+            TextGeneration.Sequences sequences,
+            int hypothesis,
+            TokenSpans source,
+            TokenSpans target) {
         int read = Arrays.stream(source.ends()).max().orElse(0);
         List<Word> sourceWords = words(source.slice(0, Math.max(0, read)));
-        List<Prediction.Alignment> alignments = new ArrayList<>();
+        List<TextGeneration.Alignment> alignments = new ArrayList<>();
         for (Word word : words(target.text())) {
             float[] attention = attention(sequences, hypothesis, word, source, target);
             Word best = null;
@@ -57,7 +59,7 @@ final class WordAlignment {
             }
             if (best != null) {
                 alignments.add(
-                        new Prediction.Alignment(
+                        new TextGeneration.Alignment(
                                 best.start(), best.end(), word.start(), word.end(), highest));
             }
         }
@@ -66,7 +68,7 @@ final class WordAlignment {
 
     /** Mean attention of a word's tokens to each input token. */
     private static float[] attention(
-            ModelOutput.Sequences sequences,
+            TextGeneration.Sequences sequences,
             int hypothesis,
             Word word,
             TokenSpans source,

@@ -6,7 +6,6 @@ import ai.djl.huggingface.tokenizers.jni.TokenizersLibrary;
 import io.streamformer.bundle.Bundle;
 import io.streamformer.bundle.BundleException;
 import io.streamformer.bundle.Manifest;
-import io.streamformer.bundle.Task;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -71,10 +70,9 @@ public final class Tokenizer implements AutoCloseable {
                 manifest.tokenizer().tokenTypes() == Manifest.TokenTypes.PAIR
                         && manifest.inputs().stream()
                                 .anyMatch(i -> i.name().equals("token_type_ids"));
-        readsContext = manifest.task() == Task.QUESTION_ANSWERING;
+        readsContext = manifest.task().readsContext();
         spans =
-                readsContext
-                        || manifest.task() == Task.TOKEN_CLASSIFICATION
+                manifest.task().marksSpans()
                         || manifest.outputs().stream().anyMatch(o -> o.name().equals("alignments"));
         int text = manifest.template().indexOf(Manifest.TEXT);
         before = manifest.template().substring(0, text);
@@ -88,7 +86,7 @@ public final class Tokenizer implements AutoCloseable {
             // The library's binding cuts on the right only: texts are cut here.
             LIBRARY.disableTruncation(source);
             specialTokens = length("");
-            templateTokens = length(before + after);
+            templateTokens = length(filled(""));
             target = targetFile == null ? source : create(bundle.file(targetFile));
         } catch (RuntimeException e) {
             LIBRARY.deleteTokenizer(source);
@@ -123,7 +121,7 @@ public final class Tokenizer implements AutoCloseable {
                 first.length() < text.length()
                         || (second != null && second.length() < pair.length());
         // Most bundles have no template: their text is not copied.
-        String read = before.isEmpty() && after.isEmpty() ? first : before + first + after;
+        String read = before.isEmpty() && after.isEmpty() ? first : filled(first);
         long encoding =
                 second == null
                         ? LIBRARY.encode(source, read, true)
@@ -142,6 +140,13 @@ public final class Tokenizer implements AutoCloseable {
         } finally {
             LIBRARY.deleteEncoding(encoding);
         }
+    }
+
+    /**
+     * The template with the text wherever it says so. A text that is too long is cut in the first.
+     */
+    private String filled(String text) {
+        return before + text + after.replace(Manifest.TEXT, text);
     }
 
     /** True where the text has nothing but white space and control characters. */

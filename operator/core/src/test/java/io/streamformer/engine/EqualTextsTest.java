@@ -3,7 +3,6 @@ package io.streamformer.engine;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.streamformer.batch.Priority;
-import io.streamformer.task.Prediction;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -12,16 +11,16 @@ import org.junit.jupiter.api.Test;
 
 class EqualTextsTest {
 
-    private static final Prediction ANSWER = new Prediction.Embedding(new float[0], 0, false);
+    private static final Answer ANSWER = new Answer(null, null);
 
     private final EqualTexts texts = new EqualTexts();
-    private final List<CompletableFuture<Prediction>> runs = new ArrayList<>();
+    private final List<CompletableFuture<Answer>> runs = new ArrayList<>();
 
     @Test
     void equalTextsShareARun() {
-        CompletableFuture<Prediction> first = join("a", Priority.NORMAL);
-        CompletableFuture<Prediction> second = join("a", Priority.NORMAL);
-        CompletableFuture<Prediction> other = join("b", Priority.NORMAL);
+        CompletableFuture<Answer> first = join("a", Priority.NORMAL);
+        CompletableFuture<Answer> second = join("a", Priority.NORMAL);
+        CompletableFuture<Answer> other = join("b", Priority.NORMAL);
         assertThat(join("a", Priority.HIGH)).isNotDone();
         assertThat(runs).as("two texts, one of them urgent too").hasSize(3);
 
@@ -35,12 +34,12 @@ class EqualTextsTest {
 
     @Test
     void oneSenderThatGivesUpDoesNotCancelTheOther() {
-        CompletableFuture<Prediction> first = join("a", Priority.NORMAL);
-        CompletableFuture<Prediction> second = join("a", Priority.NORMAL);
+        CompletableFuture<Answer> first = join("a", Priority.NORMAL);
+        CompletableFuture<Answer> second = join("a", Priority.NORMAL);
         first.cancel(false);
         assertThat(runs.get(0)).isNotDone();
         assertThat(second).isNotDone();
-        CompletableFuture<Prediction> third = join("a", Priority.NORMAL);
+        CompletableFuture<Answer> third = join("a", Priority.NORMAL);
         assertThat(runs).hasSize(1);
 
         second.cancel(false);
@@ -52,11 +51,11 @@ class EqualTextsTest {
 
     @Test
     void aFailureIsThatOfAllSenders() {
-        CompletableFuture<Prediction> first = join("a", Priority.NORMAL);
-        CompletableFuture<Prediction> second = join("a", Priority.NORMAL);
+        CompletableFuture<Answer> first = join("a", Priority.NORMAL);
+        CompletableFuture<Answer> second = join("a", Priority.NORMAL);
         IllegalStateException failure = new IllegalStateException("device lost");
         runs.get(0).completeExceptionally(failure);
-        for (CompletableFuture<Prediction> sender : List.of(first, second)) {
+        for (CompletableFuture<Answer> sender : List.of(first, second)) {
             assertThat(sender.handle((prediction, cause) -> cause).join()).isSameAs(failure);
         }
     }
@@ -64,7 +63,7 @@ class EqualTextsTest {
     @Test
     void aTextThatFailsAtOnceIsNotUnderWay() {
         IllegalStateException failure = new IllegalStateException("refused");
-        CompletableFuture<Prediction> answer =
+        CompletableFuture<Answer> answer =
                 texts.join(
                         TextInput.of("a"),
                         Duration.ofMinutes(1),
@@ -74,7 +73,7 @@ class EqualTextsTest {
         assertThat(runs).hasSize(1);
     }
 
-    private CompletableFuture<Prediction> join(String text, Priority priority) {
+    private CompletableFuture<Answer> join(String text, Priority priority) {
         return texts.join(
                 TextInput.of(text).with(priority),
                 Duration.ofMinutes(1),

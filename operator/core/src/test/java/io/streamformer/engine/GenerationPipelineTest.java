@@ -9,7 +9,7 @@ import io.streamformer.batch.Priority;
 import io.streamformer.bundle.DecodingOptions;
 import io.streamformer.inference.Device;
 import io.streamformer.options.Options;
-import io.streamformer.task.Prediction;
+import io.streamformer.task.TextGeneration;
 import io.streamformer.testing.TestBundle;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -59,7 +59,7 @@ class GenerationPipelineTest {
         try (InferencePipeline pipeline = open(tight)) {
             assertThat(answer(pipeline, TextInput.of(TEXT)).inputTokens()).isEqualTo(length);
             long batches = pipeline.stats().batches();
-            List<CompletableFuture<Prediction>> answers = new ArrayList<>();
+            List<CompletableFuture<Answer>> answers = new ArrayList<>();
             for (int i = 0; i < 64; i++) {
                 answers.add(pipeline.submit(TextInput.of(TEXT)));
             }
@@ -79,7 +79,7 @@ class GenerationPipelineTest {
     @Test
     void answersWithTheNextBestTextsToo() throws Exception {
         try (InferencePipeline pipeline = open(CPU.with(DecodingOptions.NUM_RETURN_SEQUENCES, 3))) {
-            Prediction.Generation answer = answer(pipeline, TextInput.of(TEXT));
+            TextGeneration.Generation answer = answer(pipeline, TextInput.of(TEXT));
 
             assertThat(answer.alternatives()).hasSize(2);
             List<Float> scores = new ArrayList<>(List.of(answer.score()));
@@ -91,7 +91,7 @@ class GenerationPipelineTest {
     @Test
     void scoresEachToken() throws Exception {
         try (InferencePipeline pipeline = open(CPU.with(DecodingOptions.LENGTH_PENALTY, 1f))) {
-            Prediction.Generation answer = answer(pipeline, TextInput.of(TEXT));
+            TextGeneration.Generation answer = answer(pipeline, TextInput.of(TEXT));
 
             assertThat(answer.tokenScores()).hasSize(answer.outputTokens());
             double sum = answer.tokenScores().stream().mapToDouble(score -> score).sum();
@@ -104,11 +104,11 @@ class GenerationPipelineTest {
     void alignsWordsInCharacters() throws Exception {
         try (InferencePipeline pipeline = open(CPU.with(DecodingOptions.MIN_NEW_TOKENS, 6))) {
             String text = "  \uD83D\uDE00 " + TEXT;
-            Prediction.Generation answer = answer(pipeline, TextInput.of(text));
+            TextGeneration.Generation answer = answer(pipeline, TextInput.of(text));
 
             assertThat(answer.alignments()).isNotEmpty();
             Set<String> words = new HashSet<>(List.of(TEXT.split(" ")));
-            for (Prediction.Alignment word : answer.alignments()) {
+            for (TextGeneration.Alignment word : answer.alignments()) {
                 assertThat(slice(text, word.sourceStart(), word.sourceEnd())).isIn(words);
                 assertThat(slice(answer.text(), word.targetStart(), word.targetEnd()))
                         .doesNotContain(" ")
@@ -126,13 +126,14 @@ class GenerationPipelineTest {
             for (long seed = 0; seed < 12; seed++) {
                 alone.add(answer(pipeline, seeded(seed)).text());
             }
-            List<CompletableFuture<Prediction>> together = new ArrayList<>();
+            List<CompletableFuture<Answer>> together = new ArrayList<>();
             for (long seed = 0; seed < 12; seed++) {
                 together.add(pipeline.submit(seeded(seed)));
                 together.add(pipeline.submit(TextInput.of("no")));
             }
             for (int seed = 0; seed < 12; seed++) {
-                Prediction.Generation answer = (Prediction.Generation) together.get(2 * seed).get();
+                TextGeneration.Generation answer =
+                        (TextGeneration.Generation) together.get(2 * seed).get().prediction();
                 assertThat(answer.text()).isEqualTo(alone.get(seed));
             }
             assertThat(new HashSet<>(alone)).hasSizeGreaterThan(6);
@@ -197,7 +198,7 @@ class GenerationPipelineTest {
         Options never = CPU.with(DecodingOptions.MIN_NEW_TOKENS, total);
         try (InferencePipeline pipeline = InferencePipeline.acquire(bundle.folder(), never)) {
             for (String text : List.of("no", "the dog and the cat")) {
-                Prediction.Generation answer = answer(pipeline, TextInput.of(text));
+                TextGeneration.Generation answer = answer(pipeline, TextInput.of(text));
                 assertThat(answer.inputTokens() + answer.outputTokens()).isEqualTo(total);
                 assertThat(answer.truncated()).isTrue();
             }
@@ -252,9 +253,9 @@ class GenerationPipelineTest {
         return InferencePipeline.acquire(OPTIONS, options);
     }
 
-    private static Prediction.Generation answer(InferencePipeline pipeline, TextInput input)
+    private static TextGeneration.Generation answer(InferencePipeline pipeline, TextInput input)
             throws Exception {
-        return (Prediction.Generation) pipeline.submit(input).get();
+        return (TextGeneration.Generation) pipeline.submit(input).get().prediction();
     }
 
     private static void assertRefused(InferencePipeline pipeline, TextInput input, String reason) {

@@ -2,24 +2,30 @@ package io.streamformer.engine;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import io.streamformer.bundle.Bundle;
+import io.streamformer.bundle.BundleException;
 import io.streamformer.inference.Device;
+import io.streamformer.inference.LoadedModel;
 import io.streamformer.inference.ModelException;
 import io.streamformer.inference.ModelInput;
+import io.streamformer.inference.ModelRunner;
 import io.streamformer.inference.SessionSetup;
-import io.streamformer.inference.ort.ModelRunner;
-import io.streamformer.inference.ort.OrtModel;
-import io.streamformer.task.PredictionDecoder;
+import io.streamformer.inference.ort.OrtEngine;
 import io.streamformer.testing.TestBundle;
 import io.streamformer.tokenize.Tokenizer;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 class GoldenReplayTest {
+
+    @TempDir private Path temp;
 
     private static final SessionSetup CPU = new SessionSetup("fp32", Device.CPU, 1, 1, Map.of());
 
@@ -51,25 +57,38 @@ class GoldenReplayTest {
         assertThat(tried).containsExactly(16);
     }
 
+    @Test
+    void refusesAGoldenTextWithoutAnswer() {
+        Path folder =
+                TestBundle.copyOf(TestBundle.SENTIMENT, temp)
+                        .file("golden.jsonl", text -> text.replaceAll("\"label\"", "\"other\""))
+                        .folder();
+        Bundle read = Bundle.read(folder);
+
+        BundleException refusal =
+                catchThrowableOfType(BundleException.class, () -> new GoldenReplay(read, null));
+
+        assertThat(refusal.rule()).contains("text-classification has a label and its score");
+    }
+
     /** Replays in batches of 16 on a model that fails with more rows than fit. */
     private void replay(int fitting, boolean outOfMemory) {
         Bundle bundle = Bundle.read(sentiment());
         try (Tokenizer tokenizer = Tokenizer.load(bundle);
-                OrtModel model = OrtModel.load(bundle, CPU)) {
+                LoadedModel model = OrtEngine.INSTANCE.load(bundle, CPU, Set.of())) {
             GoldenReplay golden = new GoldenReplay(bundle, "fp32");
-            List<List<ModelInput>> texts =
-                    golden.read(new RowInputs(bundle.manifest(), tokenizer), null);
+            List<List<ModelInput>> texts = golden.read(new RowInputs(bundle.manifest(), tokenizer));
             ModelRunner runner = model.newRunner();
             golden.verify(
                     texts,
-                    rows -> {
+                    (rows, generation) -> {
                         tried.add(rows.size());
                         if (rows.size() > fitting) {
                             throw new ModelException("does not fit", outOfMemory, null);
                         }
                         return runner.run(rows, null);
                     },
-                    PredictionDecoder.of(bundle, tokenizer, null),
+                    tokenizer,
                     16,
                     100_000);
         }

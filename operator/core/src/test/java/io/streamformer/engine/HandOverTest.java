@@ -2,7 +2,6 @@ package io.streamformer.engine;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.streamformer.task.Prediction;
 import java.util.ArrayDeque;
 import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
@@ -10,10 +9,10 @@ import org.junit.jupiter.api.Test;
 
 class HandOverTest {
 
-    private static final Prediction ANSWER = new Prediction.Embedding(new float[0], 0, false);
+    private static final Answer ANSWER = new Answer(null, null);
 
     private final Queue<Runnable> threads = new ArrayDeque<>();
-    private final CompletableFuture<Prediction> queued = new CompletableFuture<>();
+    private final CompletableFuture<Answer> queued = new CompletableFuture<>();
 
     @Test
     void answersWhatWasQueuedByAnotherThread() {

@@ -12,7 +12,12 @@ import io.streamformer.bundle.DecodingOptions;
 import io.streamformer.bundle.GoldenText;
 import io.streamformer.inference.Device;
 import io.streamformer.options.Options;
+import io.streamformer.task.FeatureExtraction;
 import io.streamformer.task.Prediction;
+import io.streamformer.task.QuestionAnswering;
+import io.streamformer.task.TextClassification;
+import io.streamformer.task.TextGeneration;
+import io.streamformer.task.TokenClassification;
 import io.streamformer.testing.TestBundle;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -61,11 +66,11 @@ class InferencePipelineTest {
                 InferencePipeline.acquire(SENTIMENT, CPU.with(ModelOptions.VARIANT, variant))) {
             GoldenText golden = pipeline.bundle().goldenTexts().get(0);
 
-            Prediction.Classification answer =
-                    (Prediction.Classification) answer(pipeline, golden.text());
+            TextClassification.Classification answer =
+                    (TextClassification.Classification) answer(pipeline, golden.text());
 
             assertThat(pipeline.variant()).isEqualTo(variant);
-            assertThat(answer.label()).isEqualTo(golden.label());
+            assertThat(answer.label()).isEqualTo(golden.line().get("label").textValue());
             assertThat(answer.inputTokens()).isEqualTo(golden.inputIds().length);
             assertThat(answer.truncated()).isFalse();
             assertThat(answer.scores()).containsEntry(answer.label(), answer.score());
@@ -92,7 +97,8 @@ class InferencePipelineTest {
                 InferencePipeline.acquire(TRANSLATION, CPU.with(ModelOptions.VARIANT, variant))) {
             GoldenText golden = pipeline.bundle().goldenTexts().get(0);
 
-            Prediction.Generation answer = (Prediction.Generation) answer(pipeline, golden.text());
+            TextGeneration.Generation answer =
+                    (TextGeneration.Generation) answer(pipeline, golden.text());
 
             assertThat(answer.inputTokens()).isEqualTo(golden.inputIds().length);
             assertThat(answer.outputTokens()).isPositive();
@@ -139,12 +145,15 @@ class InferencePipelineTest {
                 }
                 Collections.shuffle(order, random);
                 long batches = pipeline.stats().batches();
-                List<CompletableFuture<Prediction>> futures = new ArrayList<>();
+                List<CompletableFuture<Answer>> futures = new ArrayList<>();
                 for (int i : order) {
                     futures.add(pipeline.submit(TextInput.of(texts.get(i))));
                 }
                 for (int i = 0; i < order.size(); i++) {
-                    assertSame(alone.get(order.get(i)), futures.get(i).get(30, SECONDS), tolerance);
+                    assertSame(
+                            alone.get(order.get(i)),
+                            futures.get(i).get(30, SECONDS).prediction(),
+                            tolerance);
                 }
                 assertThat(pipeline.stats().batches() - batches).isLessThan(texts.size());
             }
@@ -159,18 +168,18 @@ class InferencePipelineTest {
                         TestBundle.resource("tiny-student"),
                         CPU.with(ModelOptions.VARIANT, "fp32"))) {
             List<GoldenText> golden = pipeline.bundle().goldenTexts();
-            List<CompletableFuture<Prediction>> together = new ArrayList<>();
+            List<CompletableFuture<Answer>> together = new ArrayList<>();
             for (GoldenText text : golden) {
                 together.add(pipeline.submit(TextInput.of(text.text())));
             }
             for (int i = 0; i < golden.size(); i++) {
-                Prediction answer = together.get(i).get(30, SECONDS);
-                assertThat(((Prediction.Generation) answer).text())
-                        .isEqualTo(golden.get(i).output());
+                Prediction answer = together.get(i).get(30, SECONDS).prediction();
+                assertThat(((TextGeneration.Generation) answer).text())
+                        .isEqualTo(golden.get(i).line().get("output").textValue());
                 assertThat(answer.inputTokens()).isEqualTo(golden.get(i).inputIds().length);
                 assertSame(answer(pipeline, golden.get(i).text()), answer, 1e-4f);
             }
-            assertThat(golden.stream().map(GoldenText::output).distinct().count())
+            assertThat(golden.stream().map(text -> text.line().get("output")).distinct().count())
                     .isGreaterThan(golden.size() / 2);
         }
     }
@@ -185,7 +194,7 @@ class InferencePipelineTest {
             int asked = 1;
             do {
                 // An answer reaches the cache a moment after its sender.
-                again = pipeline.submit(urgent).get();
+                again = pipeline.submit(urgent).get().prediction();
                 asked++;
             } while (pipeline.stats().cacheHits() == 0);
             assertThat(again).isEqualTo(first);
@@ -260,18 +269,18 @@ class InferencePipelineTest {
                                 t -> t.replaceFirst("\"vocab\":\\s*\\{", "$0\"poison\":987654,"));
         try (InferencePipeline pipeline =
                 InferencePipeline.acquire(bundle.folder(), CPU.with(ModelOptions.RUN_THREADS, 1))) {
-            List<CompletableFuture<Prediction>> good = new ArrayList<>();
-            CompletableFuture<Prediction> poison = null;
+            List<CompletableFuture<Answer>> good = new ArrayList<>();
+            CompletableFuture<Answer> poison = null;
             for (int i = 0; i < 100; i++) {
                 good.add(pipeline.submit(TextInput.of("good film")));
                 if (i == 50) {
                     poison = pipeline.submit(TextInput.of("poison film"));
                 }
             }
-            for (CompletableFuture<Prediction> future : good) {
+            for (CompletableFuture<Answer> future : good) {
                 assertThat(future.get(30, SECONDS)).isNotNull();
             }
-            CompletableFuture<Prediction> failing = poison;
+            CompletableFuture<Answer> failing = poison;
             assertThatThrownBy(() -> failing.get(30, SECONDS))
                     .cause()
                     .isInstanceOfSatisfying(
@@ -301,7 +310,8 @@ class InferencePipelineTest {
     @Test
     void countsWhatItDid() throws Exception {
         try (InferencePipeline pipeline = InferencePipeline.acquire(TRANSLATION, CPU)) {
-            Prediction.Generation answer = (Prediction.Generation) answer(pipeline, "good film");
+            TextGeneration.Generation answer =
+                    (TextGeneration.Generation) answer(pipeline, "good film");
             PipelineStats stats = pipeline.stats();
 
             assertThat(stats.rows()).isEqualTo(1);
@@ -374,12 +384,12 @@ class InferencePipelineTest {
     void equalTextsUnderWayAreRunOnce() throws Exception {
         Options cached = CPU.with(ModelOptions.CACHE_MAX_BYTES, 1L << 20);
         try (InferencePipeline pipeline = InferencePipeline.acquire(SENTIMENT, cached)) {
-            List<CompletableFuture<Prediction>> futures = new ArrayList<>();
+            List<CompletableFuture<Answer>> futures = new ArrayList<>();
             for (int i = 0; i < 1_000; i++) {
                 futures.add(pipeline.submit(TextInput.of("good film")));
             }
-            Prediction answer = futures.get(0).get();
-            for (CompletableFuture<Prediction> future : futures) {
+            Answer answer = futures.get(0).get();
+            for (CompletableFuture<Answer> future : futures) {
                 assertThat(future.get()).isEqualTo(answer);
             }
             assertThat(pipeline.stats().rows()).isLessThan(10);
@@ -407,7 +417,7 @@ class InferencePipelineTest {
 
     @Test
     void closingAnswersOrCancelsWhatIsUnderWay() throws Exception {
-        List<CompletableFuture<Prediction>> futures = new ArrayList<>();
+        List<CompletableFuture<Answer>> futures = new ArrayList<>();
         try (InferencePipeline pipeline = InferencePipeline.acquire(SENTIMENT, CPU)) {
             for (int i = 0; i < 500; i++) {
                 futures.add(pipeline.submit(TextInput.of("good film")));
@@ -550,7 +560,8 @@ class InferencePipelineTest {
                         CPU.with(DecodingOptions.NUM_BEAMS, 1)
                                 .with(DecodingOptions.LENGTH_PENALTY, 0f)
                                 .with(DecodingOptions.MAX_NEW_TOKENS, 3))) {
-            Prediction.Generation answer = (Prediction.Generation) answer(pipeline, "abcdefghij");
+            TextGeneration.Generation answer =
+                    (TextGeneration.Generation) answer(pipeline, "abcdefghij");
             assertThat(answer.outputTokens()).isLessThanOrEqualTo(3);
         }
     }
@@ -567,20 +578,20 @@ class InferencePipelineTest {
     }
 
     private static void assertSame(Prediction expected, Prediction actual, float tolerance) {
-        if (expected instanceof Prediction.Classification one
-                && actual instanceof Prediction.Classification other) {
+        if (expected instanceof TextClassification.Classification one
+                && actual instanceof TextClassification.Classification other) {
             assertThat(other.label()).isEqualTo(one.label());
             assertThat(other.score()).isCloseTo(one.score(), within(1e-5f));
-        } else if (expected instanceof Prediction.Generation one
-                && actual instanceof Prediction.Generation other) {
+        } else if (expected instanceof TextGeneration.Generation one
+                && actual instanceof TextGeneration.Generation other) {
             assertThat(other.text()).isEqualTo(one.text());
             assertThat(other.outputTokens()).isEqualTo(one.outputTokens());
             assertThat(other.score()).isCloseTo(one.score(), within(tolerance));
-        } else if (expected instanceof Prediction.Entities one
-                && actual instanceof Prediction.Entities other) {
+        } else if (expected instanceof TokenClassification.Entities one
+                && actual instanceof TokenClassification.Entities other) {
             assertThat(other.entities()).isEqualTo(one.entities());
-        } else if (expected instanceof Prediction.Embedding one
-                && actual instanceof Prediction.Embedding other) {
+        } else if (expected instanceof FeatureExtraction.Embedding one
+                && actual instanceof FeatureExtraction.Embedding other) {
             assertThat(other.vector()).containsExactly(one.vector(), within(1e-5f));
         } else {
             throw new AssertionError(actual + " instead of " + expected);
@@ -596,8 +607,9 @@ class InferencePipelineTest {
             String question = "who is in the park?";
             String context = "\uD83D\uDE00 the dog and the cat sleep on the street. ".repeat(40);
 
-            Prediction.Answer answer =
-                    (Prediction.Answer) pipeline.submit(TextInput.of(question, context)).get();
+            QuestionAnswering.Answer answer =
+                    (QuestionAnswering.Answer)
+                            pipeline.submit(TextInput.of(question, context)).get().prediction();
 
             assertThat(pipeline.stats().rows()).isGreaterThan(5);
             assertThat(answer.inputTokens()).isGreaterThan(40 * 9);
@@ -608,9 +620,10 @@ class InferencePipelineTest {
             assertThat(answer.score()).isBetween(0f, 1f);
             // Longer than is read at all.
             answer =
-                    (Prediction.Answer)
+                    (QuestionAnswering.Answer)
                             pipeline.submit(TextInput.of(question, "the cat ".repeat(20_000)))
-                                    .get();
+                                    .get()
+                                    .prediction();
             assertThat(answer.truncated()).isTrue();
             assertThat(pipeline.stats().waiting()).isZero();
         }
@@ -638,14 +651,15 @@ class InferencePipelineTest {
     void whoeverGivesUpOnAWindowedTextFreesTheQueue() throws Exception {
         Path bundle = TestBundle.resource("tiny-answers");
         try (InferencePipeline pipeline = InferencePipeline.acquire(bundle, CPU)) {
-            List<CompletableFuture<Prediction>> futures = new ArrayList<>();
+            List<CompletableFuture<Answer>> futures = new ArrayList<>();
             for (int i = 0; i < 50; i++) {
                 futures.add(pipeline.submit(TextInput.of("who?", "the dog ".repeat(1_000))));
             }
             futures.forEach(future -> future.cancel(false));
             assertThat(futures).allSatisfy(future -> assertThat(future).isDone());
-            Prediction last = pipeline.submit(TextInput.of("who?", "a dog")).get(30, SECONDS);
-            assertThat(last).isInstanceOf(Prediction.Answer.class);
+            Prediction last =
+                    pipeline.submit(TextInput.of("who?", "a dog")).get(30, SECONDS).prediction();
+            assertThat(last).isInstanceOf(QuestionAnswering.Answer.class);
             // What was cancelled was dropped when it was met, and nothing waits behind it.
             assertThat(pipeline.stats().waiting()).isZero();
         }
@@ -653,7 +667,7 @@ class InferencePipelineTest {
 
     private static Prediction answer(InferencePipeline pipeline, String text)
             throws InterruptedException, ExecutionException {
-        return pipeline.submit(TextInput.of(text)).get();
+        return pipeline.submit(TextInput.of(text)).get().prediction();
     }
 
     private static String randomText(Random random, int words) {

@@ -5,16 +5,18 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.streamformer.batch.Priority;
 import io.streamformer.bundle.Bundle;
 import io.streamformer.inference.Device;
+import io.streamformer.inference.LoadedModel;
 import io.streamformer.inference.ModelInput;
 import io.streamformer.inference.SessionSetup;
-import io.streamformer.inference.ort.OrtModel;
-import io.streamformer.task.Prediction;
-import io.streamformer.task.PredictionDecoder;
+import io.streamformer.inference.ort.OrtEngine;
+import io.streamformer.task.FeatureExtraction;
+import io.streamformer.task.TaskDefinition;
 import io.streamformer.testing.TestBundle;
 import io.streamformer.tokenize.TokenizedText;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.TimeoutException;
 import org.junit.jupiter.api.Test;
@@ -55,12 +57,13 @@ class PipelineRunnerTest {
         Bundle bundle = Bundle.read(TestBundle.resource(TestBundle.SENTIMENT));
         SessionSetup options = new SessionSetup("fp32", Device.CPU, 1, 1, Map.of());
         QueuedText row = new QueuedText(text, 3, 0, Priority.NORMAL, TIMEOUT);
-        try (OrtModel model = OrtModel.load(bundle, options)) {
+        try (LoadedModel model = OrtEngine.INSTANCE.load(bundle, options, Set.of())) {
             new PipelineRunner(
                             model.newRunner(),
-                            PredictionDecoder.of(bundle, null, null),
+                            TaskDefinition.of(bundle.manifest().task()).decoder(bundle, null, null),
                             null,
                             probe,
+                            null,
                             stats,
                             Runnable::run)
                     .fail(row, cause);
@@ -100,7 +103,7 @@ class PipelineRunnerTest {
     void windowsWhoseAnswersCannotBeMergedFailTheirText() {
         QueuedText window = new QueuedText(GOOD, 3, 0, Priority.NORMAL, TIMEOUT);
         WindowedText text = new WindowedText(List.of(window), (output, index, input) -> null);
-        window.complete(new Prediction.Embedding(new float[0], 0, false));
+        window.complete(new Answer(new FeatureExtraction.Embedding(new float[0], 0, false), null));
         assertThat(text).isCompletedExceptionally();
     }
 
@@ -108,7 +111,7 @@ class PipelineRunnerTest {
     void tellsACancelledTextFromAFailedOne() {
         QueuedText row = new QueuedText(GOOD, 3, 0, Priority.NORMAL, TIMEOUT);
 
-        new PipelineRunner(null, null, null, GOOD, stats, null)
+        new PipelineRunner(null, null, null, GOOD, null, stats, null)
                 .abort(row, new CancellationException());
 
         assertThat(row).isCancelled();

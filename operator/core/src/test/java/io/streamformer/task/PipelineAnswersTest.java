@@ -48,7 +48,7 @@ class PipelineAnswersTest {
     @ParameterizedTest
     @EnumSource(Aggregation.class)
     void entities(Aggregation aggregation) {
-        EntityDecoder decoder = new EntityDecoder(labels, aggregation);
+        PredictionDecoder decoder = TokenClassification.decoder(labels, aggregation);
         String strategy = aggregation.name().toLowerCase(Locale.ROOT);
         int found = 0;
         try (Tokenizer tokenizer = tokenizer("token-classification")) {
@@ -61,16 +61,16 @@ class PipelineAnswersTest {
                 int length = tokens.length() + 2;
                 float[] values = new float[2 * length * labels.size()];
                 System.arraycopy(row, 0, values, length * labels.size(), row.length);
-                Prediction.Entities answer =
-                        (Prediction.Entities)
+                TokenClassification.Entities answer =
+                        (TokenClassification.Entities)
                                 decoder.decode(
-                                        new ModelOutput.TokenLogits(values, length, labels.size()),
+                                        Outputs.tokenLogits(values, length, labels.size()),
                                         1,
                                         ModelInput.of(tokens, null));
                 JsonNode wanted = golden.get("answers").get(strategy);
                 assertThat(answer.entities()).as(text).hasSameSizeAs(wanted);
                 for (int i = 0; i < wanted.size(); i++) {
-                    Prediction.Entity entity = answer.entities().get(i);
+                    TokenClassification.Entity entity = answer.entities().get(i);
                     assertThat(entity.label()).isEqualTo(wanted.get(i).get("label").asText());
                     assertThat(entity.start()).isEqualTo(wanted.get(i).get("start").asInt());
                     assertThat(entity.end()).isEqualTo(wanted.get(i).get("end").asInt());
@@ -93,11 +93,11 @@ class PipelineAnswersTest {
                 String context = golden.get("context").asText();
                 TokenizedText tokens = tokenizer.tokenize(golden.get("question").asText(), context);
                 assertThat(golden.get("starts")).hasSize(tokens.length());
-                Prediction.Answer answer =
-                        (Prediction.Answer)
-                                new AnswerDecoder(alignToWords)
+                QuestionAnswering.Answer answer =
+                        (QuestionAnswering.Answer)
+                                QuestionAnswering.decoder(alignToWords)
                                         .decode(
-                                                new ModelOutput.SpanLogits(
+                                                Outputs.spanLogits(
                                                         floats(golden.get("starts")),
                                                         floats(golden.get("ends")),
                                                         tokens.length()),
@@ -126,12 +126,11 @@ class PipelineAnswersTest {
                         .filter(c -> c.get("problem_type").asText().equals(type.id()))
                         .findFirst()
                         .orElseThrow();
-        Prediction.Classification answer =
-                (Prediction.Classification)
-                        new ClassificationDecoder(labels, type)
+        TextClassification.Classification answer =
+                (TextClassification.Classification)
+                        TextClassification.decoder(labels, type)
                                 .decode(
-                                        new ModelOutput.Logits(
-                                                floats(golden.get("logits")), labels.size()),
+                                        Outputs.logits(floats(golden.get("logits")), labels.size()),
                                         0,
                                         ModelInput.of(
                                                 new TokenizedText(new long[3], null, true), null));
@@ -151,20 +150,21 @@ class PipelineAnswersTest {
 
     @Test
     void theBestWindowAnswers() {
-        Prediction.Answer low = new Prediction.Answer("no", 0.25f, 3, 5, 10, false);
-        Prediction.Answer high = new Prediction.Answer("yes", 0.5f, 40, 43, 9, false);
+        QuestionAnswering.Answer low = new QuestionAnswering.Answer("no", 0.25f, 3, 5, 10, false);
+        QuestionAnswering.Answer high = new QuestionAnswering.Answer("yes", 0.5f, 40, 43, 9, false);
 
-        assertThat(new AnswerDecoder(false).merge(List.of(low, high)))
-                .isEqualTo(new Prediction.Answer("yes", 0.5f, 40, 43, 19, false));
+        assertThat(QuestionAnswering.decoder(false).merge(List.of(low, high)))
+                .isEqualTo(new QuestionAnswering.Answer("yes", 0.5f, 40, 43, 19, false));
     }
 
     @Test
     void aVectorIsTheRowsOwn() {
-        ModelOutput output = new ModelOutput.Embeddings(new float[] {1, 2, 3, 4}, 2);
+        ModelOutput output = Outputs.embeddings(new float[] {1, 2, 3, 4}, 2);
         ModelInput input = ModelInput.of(new TokenizedText(new long[3], null, false), null);
 
-        Prediction.Embedding answer =
-                (Prediction.Embedding) new EmbeddingDecoder().decode(output, 1, input);
+        FeatureExtraction.Embedding answer =
+                (FeatureExtraction.Embedding)
+                        FeatureExtraction.TASK.decoder(null, null, null).decode(output, 1, input);
 
         assertThat(answer.vector()).containsExactly(3, 4);
         assertThat(answer.inputTokens()).isEqualTo(3);
@@ -185,21 +185,21 @@ class PipelineAnswersTest {
             0.3f, 0.1f, 0.2f, 0.4f,
             0.5f, 0.1f, 0.2f, 0.2f,
         };
-        ModelOutput.Sequences sequences =
-                new ModelOutput.Sequences(
+        TextGeneration.Sequences sequences =
+                new TextGeneration.Sequences(
                         new long[3], new float[1], 1, 3, null, attention, source.starts().length);
 
-        List<Prediction.Alignment> words = WordAlignment.of(sequences, 0, source, target);
+        List<TextGeneration.Alignment> words = WordAlignment.of(sequences, 0, source, target);
 
         assertThat(words).hasSize(2);
         assertThat(words.get(0))
                 .usingRecursiveComparison()
                 .withEqualsForType((a, b) -> Math.abs(a - b) < CLOSE, Float.class)
-                .isEqualTo(new Prediction.Alignment(3, 4, 0, 2, 0.4f));
+                .isEqualTo(new TextGeneration.Alignment(3, 4, 0, 2, 0.4f));
         assertThat(words.get(1))
                 .usingRecursiveComparison()
                 .withEqualsForType((a, b) -> Math.abs(a - b) < CLOSE, Float.class)
-                .isEqualTo(new Prediction.Alignment(0, 1, 3, 4, 0.5f));
+                .isEqualTo(new TextGeneration.Alignment(0, 1, 3, 4, 0.5f));
     }
 
     /** The tokenizer of the tiny sentiment model, for another task. */

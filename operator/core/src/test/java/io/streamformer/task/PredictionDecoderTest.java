@@ -26,10 +26,10 @@ class PredictionDecoderTest {
     @Test
     void givesTheProbabilityOfEachLabel() {
         PredictionDecoder decoder = classifier("no", "maybe", "yes");
-        ModelOutput output = new ModelOutput.Logits(new float[] {9, 9, 9, 1, 2, 3}, 3);
+        ModelOutput output = Outputs.logits(new float[] {9, 9, 9, 1, 2, 3}, 3);
 
-        Prediction.Classification answer =
-                (Prediction.Classification) decoder.decode(output, 1, TEXT);
+        TextClassification.Classification answer =
+                (TextClassification.Classification) decoder.decode(output, 1, TEXT);
 
         assertThat(answer.label()).isEqualTo("yes");
         assertThat(answer.score()).isCloseTo(0.66524f, within(1e-5f));
@@ -42,10 +42,9 @@ class PredictionDecoderTest {
     void survivesLargeLogits() {
         PredictionDecoder decoder = classifier("a", "b");
 
-        Prediction.Classification answer =
-                (Prediction.Classification)
-                        decoder.decode(
-                                new ModelOutput.Logits(new float[] {3e38f, -3e38f}, 2), 0, TEXT);
+        TextClassification.Classification answer =
+                (TextClassification.Classification)
+                        decoder.decode(Outputs.logits(new float[] {3e38f, -3e38f}, 2), 0, TEXT);
 
         assertThat(answer.score()).isEqualTo(1f);
     }
@@ -53,7 +52,7 @@ class PredictionDecoderTest {
     @Test
     void refusesLogitsThatAreNoNumbers() {
         PredictionDecoder decoder = classifier("a", "b");
-        ModelOutput output = new ModelOutput.Logits(new float[] {Float.NaN, 1}, 2);
+        ModelOutput output = Outputs.logits(new float[] {Float.NaN, 1}, 2);
 
         assertThatThrownBy(() -> decoder.decode(output, 0, TEXT))
                 .isInstanceOf(ArithmeticException.class)
@@ -63,7 +62,7 @@ class PredictionDecoderTest {
     @Test
     void refusesAnotherNumberOfLogits() {
         PredictionDecoder decoder = classifier("a", "b", "c");
-        ModelOutput output = new ModelOutput.Logits(new float[] {1, 2}, 2);
+        ModelOutput output = Outputs.logits(new float[] {1, 2}, 2);
 
         assertThatThrownBy(() -> decoder.decode(output, 0, TEXT))
                 .isInstanceOf(BundleException.class)
@@ -84,14 +83,13 @@ class PredictionDecoderTest {
             ids[hello.length] = eos;
             ids[hello.length + 1] = hello[0];
             System.arraycopy(hello, 0, ids, 2 * length, hello.length);
-            ModelOutput output =
-                    new ModelOutput.Sequences(
-                            ids, new float[] {-1, -2, -3, -4}, 2, length, null, null, 0);
-            PredictionDecoder decoder = new GenerationDecoder(tokenizer, 1, decoding);
+            ModelOutput output = Outputs.sequences(ids, new float[] {-1, -2, -3, -4}, 2, length);
+            PredictionDecoder decoder = TextGeneration.decoder(tokenizer, 1, decoding);
 
-            Prediction.Generation ended = (Prediction.Generation) decoder.decode(output, 0, TEXT);
-            Prediction.Generation cut =
-                    (Prediction.Generation) decoder.decode(output, 1, input(hello.length));
+            TextGeneration.Generation ended =
+                    (TextGeneration.Generation) decoder.decode(output, 0, TEXT);
+            TextGeneration.Generation cut =
+                    (TextGeneration.Generation) decoder.decode(output, 1, input(hello.length));
 
             assertThat(ended.text()).isEqualTo("ab");
             assertThat(ended.score()).isEqualTo(-1f);
@@ -113,16 +111,15 @@ class PredictionDecoderTest {
             int length = ab.length + 1;
             long[] ids = java.util.Arrays.copyOf(ab, length);
             ids[ab.length] = other;
-            ModelOutput output =
-                    new ModelOutput.Sequences(ids, new float[] {-1}, 1, length, null, null, 0);
-            PredictionDecoder ends = new GenerationDecoder(tokenizer, 1, decoding("[0, 7]", ""));
+            ModelOutput output = Outputs.sequences(ids, new float[] {-1}, 1, length);
+            PredictionDecoder ends = TextGeneration.decoder(tokenizer, 1, decoding("[0, 7]", ""));
             PredictionDecoder forces =
-                    new GenerationDecoder(
+                    TextGeneration.decoder(
                             tokenizer, 1, decoding("[0, 7]", ", 'forced_eos_token_id': 7"));
 
             for (PredictionDecoder decoder : List.of(ends, forces)) {
-                Prediction.Generation inTime =
-                        (Prediction.Generation) decoder.decode(output, 0, input(length + 1));
+                TextGeneration.Generation inTime =
+                        (TextGeneration.Generation) decoder.decode(output, 0, input(length + 1));
                 // An end token that is not special is part of the text.
                 assertThat(inTime.text()).isEqualTo(tokenizer.decode(ids)).startsWith("ab");
                 assertThat(inTime.text()).isNotEqualTo("ab");
@@ -151,8 +148,8 @@ class PredictionDecoderTest {
         }
     }
 
-    private static ClassificationDecoder classifier(String... labels) {
-        return new ClassificationDecoder(List.of(labels), ProblemType.SINGLE_LABEL);
+    private static PredictionDecoder classifier(String... labels) {
+        return TextClassification.decoder(List.of(labels), ProblemType.SINGLE_LABEL);
     }
 
     private static ModelInput input(int maxNewTokens) {

@@ -219,6 +219,17 @@ class TokenizerTest {
         assertThat(tokenizer.isEmpty("a", tokenizer.tokenize("a", null))).isFalse();
     }
 
+    @Test
+    void aTemplateHasTheTextInEachOfItsPlaces() {
+        TestBundle bundle = copy(m -> m.put("template", "{text} is not {text}"));
+        Tokenizer filling = load(Bundle.read(bundle.folder()));
+        Tokenizer plain = load(Bundle.read(TestBundle.resource(TestBundle.SENTIMENT)));
+
+        assertThat(filling.tokenize("dog", null).ids())
+                .isEqualTo(plain.tokenize("dog is not dog", null).ids());
+        assertThat(filling.isEmpty("\u200b", filling.tokenize("\u200b", null))).isTrue();
+    }
+
     @ParameterizedTest
     @ValueSource(strings = {"left", "right"})
     void cutsTextsAndPairsAsTransformers(String side) throws IOException {

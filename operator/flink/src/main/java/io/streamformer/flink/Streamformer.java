@@ -1,15 +1,22 @@
 package io.streamformer.flink;
 
 import io.streamformer.batch.Priority;
+import io.streamformer.bundle.BundleReference;
 import io.streamformer.engine.ModelOptions;
 import io.streamformer.flink.async.AsyncStepFactory;
 import io.streamformer.flink.async.InferenceAsyncFunction;
 import io.streamformer.flink.async.Model;
 import io.streamformer.flink.async.PipelineModel;
-import io.streamformer.flink.bundle.BundleCache;
+import io.streamformer.flink.bundle.BundleFiles;
 import io.streamformer.flink.state.AvroRecordTypeInfo;
 import io.streamformer.flink.state.RecordTypeInfo;
+import io.streamformer.flink.task.AnswerRecords;
+import io.streamformer.flink.task.ClassificationRecords;
+import io.streamformer.flink.task.EmbeddingRecords;
+import io.streamformer.flink.task.EntityRecords;
+import io.streamformer.flink.task.GeneratedTextRecords;
 import io.streamformer.flink.task.TaskRecords;
+import io.streamformer.flink.task.TranslationRecords;
 import io.streamformer.options.Option;
 import io.streamformer.options.Options;
 import io.streamformer.schemas.Answer;
@@ -47,12 +54,22 @@ public final class Streamformer<T extends SpecificRecordBase> {
 
     private final TaskRecords<T> records;
     private final String bundle;
+
+    /** Null until the step is added to a job: then the bundle's hash is read. */
+    private final BundleReference reference;
+
     private final String uid;
     private final Options options;
 
-    private Streamformer(TaskRecords<T> records, String bundle, String uid, Options options) {
+    private Streamformer(
+            TaskRecords<T> records,
+            String bundle,
+            BundleReference reference,
+            String uid,
+            Options options) {
         this.records = records;
         this.bundle = Objects.requireNonNull(bundle, "bundle");
+        this.reference = reference;
         this.uid = uid;
         this.options = options;
     }
@@ -64,7 +81,7 @@ public final class Streamformer<T extends SpecificRecordBase> {
      *     every TaskManager
      */
     public static Streamformer<Classification> classify(String bundle) {
-        return of(TaskRecords.Classifications.INSTANCE, bundle);
+        return of(ClassificationRecords.INSTANCE, bundle);
     }
 
     /**
@@ -74,7 +91,7 @@ public final class Streamformer<T extends SpecificRecordBase> {
      *     every TaskManager
      */
     public static Streamformer<Translation> translate(String bundle) {
-        return of(TaskRecords.Translations.INSTANCE, bundle);
+        return of(TranslationRecords.INSTANCE, bundle);
     }
 
     /**
@@ -84,7 +101,7 @@ public final class Streamformer<T extends SpecificRecordBase> {
      *     every TaskManager
      */
     public static Streamformer<Entities> entities(String bundle) {
-        return of(TaskRecords.TaggedEntities.INSTANCE, bundle);
+        return of(EntityRecords.INSTANCE, bundle);
     }
 
     /**
@@ -95,7 +112,7 @@ public final class Streamformer<T extends SpecificRecordBase> {
      *     every TaskManager
      */
     public static Streamformer<Answer> answers(String bundle) {
-        return of(TaskRecords.Answers.INSTANCE, bundle);
+        return of(AnswerRecords.INSTANCE, bundle);
     }
 
     /**
@@ -105,7 +122,7 @@ public final class Streamformer<T extends SpecificRecordBase> {
      *     every TaskManager
      */
     public static Streamformer<Embedding> embeddings(String bundle) {
-        return of(TaskRecords.Vectors.INSTANCE, bundle);
+        return of(EmbeddingRecords.INSTANCE, bundle);
     }
 
     /**
@@ -115,7 +132,7 @@ public final class Streamformer<T extends SpecificRecordBase> {
      *     every TaskManager
      */
     public static Streamformer<GeneratedText> summarize(String bundle) {
-        return of(TaskRecords.GeneratedTexts.SUMMARIES, bundle);
+        return of(GeneratedTextRecords.SUMMARIES, bundle);
     }
 
     /**
@@ -125,7 +142,7 @@ public final class Streamformer<T extends SpecificRecordBase> {
      *     every TaskManager
      */
     public static Streamformer<GeneratedText> generate(String bundle) {
-        return of(TaskRecords.GeneratedTexts.TEXT2TEXT, bundle);
+        return of(GeneratedTextRecords.TEXT2TEXT, bundle);
     }
 
     /**
@@ -135,7 +152,7 @@ public final class Streamformer<T extends SpecificRecordBase> {
      *     every TaskManager
      */
     public static Streamformer<GeneratedText> complete(String bundle) {
-        return of(TaskRecords.GeneratedTexts.CONTINUATIONS, bundle);
+        return of(GeneratedTextRecords.CONTINUATIONS, bundle);
     }
 
     /** A step that gives the records of any task. */
@@ -145,8 +162,15 @@ public final class Streamformer<T extends SpecificRecordBase> {
         return new Streamformer<>(
                 records,
                 bundle,
+                null,
                 records.task().id() + "-" + new Path(bundle).getName(),
                 Options.DEFAULTS);
+    }
+
+    /** A step with a bundle whose hash is known already. */
+    @Internal
+    public Streamformer<T> pinnedTo(BundleReference value) {
+        return new Streamformer<>(records, value.uri(), value, uid, options);
     }
 
     /**
@@ -170,7 +194,7 @@ public final class Streamformer<T extends SpecificRecordBase> {
     /** Sets all options. */
     @Internal
     public Streamformer<T> with(Options values) {
-        return new Streamformer<>(records, bundle, uid, values);
+        return new Streamformer<>(records, bundle, reference, uid, values);
     }
 
     /**
@@ -201,7 +225,7 @@ public final class Streamformer<T extends SpecificRecordBase> {
 
     /** Start of the ids of this step's operators; a savepoint finds them by it. */
     public Streamformer<T> uid(String value) {
-        return new Streamformer<>(records, bundle, value, options);
+        return new Streamformer<>(records, bundle, reference, value, options);
     }
 
     /**
@@ -236,7 +260,9 @@ public final class Streamformer<T extends SpecificRecordBase> {
         return applyTraced(
                 events,
                 new PipelineModel.Lease(
-                        BundleCache.absolute(bundle),
+                        reference == null
+                                ? BundleFiles.of(bundle).describe().reference()
+                                : reference,
                         options.only(ModelOptions.ALL),
                         options.get(StepOptions.BUNDLE_CACHE)));
     }

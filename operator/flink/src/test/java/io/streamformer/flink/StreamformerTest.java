@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.streamformer.bundle.Manifest;
 import io.streamformer.bundle.Task;
+import io.streamformer.engine.Answer;
 import io.streamformer.engine.TextInput;
 import io.streamformer.flink.async.Model;
 import io.streamformer.flink.state.AvroRecordTypeInfo;
@@ -13,11 +14,10 @@ import io.streamformer.flink.testing.FakeModel;
 import io.streamformer.flink.testing.HollowBundle;
 import io.streamformer.schemas.Classification;
 import io.streamformer.schemas.DeadLetter;
-import io.streamformer.schemas.ModelReference;
 import io.streamformer.schemas.TextEvent;
 import io.streamformer.schemas.Translation;
 import io.streamformer.schemas.testing.Records;
-import io.streamformer.task.Prediction;
+import io.streamformer.task.TextClassification;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -156,21 +156,18 @@ class StreamformerTest {
         }
 
         @Override
-        public ModelReference reference() {
-            return Records.MODEL;
-        }
-
-        @Override
         public int minimumCapacity() {
             return 2;
         }
 
         @Override
-        public CompletableFuture<Prediction> submit(TextInput input, Duration timeout) {
+        public CompletableFuture<Answer> submit(TextInput input, Duration timeout) {
             return CompletableFuture.supplyAsync(
                     () ->
-                            new Prediction.Classification(
-                                    input.text(), 1f, Map.of(input.text(), 1f), 3, false));
+                            new Answer(
+                                    new TextClassification.Classification(
+                                            input.text(), 1f, Map.of(input.text(), 1f), 3, false),
+                                    new Answer.ServedModel(manifest(), "int8", "ab12")));
         }
 
         @Override

@@ -1,13 +1,14 @@
 package io.streamformer.job;
 
+import io.streamformer.bundle.BundleReference;
 import io.streamformer.bundle.Task;
 
 /**
  * What a job does with one bundle.
  *
  * @param task the manifest's task
- * @param path the bundle's folder
+ * @param bundle the bundle as it was at the submission
  * @param resultsTopic the topic that its results go to
  */
 public record BundleRoute(
-        String name, String version, Task task, String path, String resultsTopic) {}
+        String name, String version, Task task, BundleReference bundle, String resultsTopic) {}

@@ -54,10 +54,10 @@ final class JobRules {
                 KafkaOptions.DEAD_LETTER_TOPIC.key());
         Map<String, String> paths = new HashMap<>();
         for (BundleRoute route : routes) {
-            String other = paths.putIfAbsent(route.name(), route.path());
+            String other = paths.putIfAbsent(route.name(), route.bundle().uri());
             check(
                     other == null,
-                    route.path()
+                    route.bundle().uri()
                             + " and "
                             + other
                             + " are both bundles with the name "

@@ -6,7 +6,7 @@ import io.streamformer.flink.Inference;
 import io.streamformer.flink.Outcome;
 import io.streamformer.flink.Streamformer;
 import io.streamformer.flink.Traced;
-import io.streamformer.flink.bundle.BundleCache;
+import io.streamformer.flink.bundle.BundleFiles;
 import io.streamformer.flink.state.RecordTypeInfo;
 import io.streamformer.flink.task.TaskRecords;
 import io.streamformer.job.kafka.KafkaOptions;
@@ -59,7 +59,8 @@ public final class StreamformerJob {
     public static List<BundleRoute> routes(JobOptions options) {
         List<BundleRoute> routes = new ArrayList<>();
         for (String path : options.get(JobOptions.BUNDLES)) {
-            Manifest manifest = BundleCache.manifest(path);
+            BundleFiles.Described bundle = BundleFiles.of(path).describe();
+            Manifest manifest = bundle.manifest();
             Options own = options.forBundle(manifest.name());
             JobRules.checkFits(own, manifest);
             routes.add(
@@ -67,7 +68,7 @@ public final class StreamformerJob {
                             manifest.name(),
                             manifest.version(),
                             manifest.task(),
-                            BundleCache.absolute(path),
+                            bundle.reference(),
                             own.find(JobOptions.RESULTS_TOPIC)
                                     .orElse(TaskRecords.of(manifest.task()).defaultTopic())));
         }
@@ -123,7 +124,11 @@ public final class StreamformerJob {
             KafkaTopics topics) {
         Options own = options.forBundle(route.name());
         Inference<T> inference =
-                Streamformer.of(task, route.path()).with(own).uid(route.name()).applyTraced(events);
+                Streamformer.of(task, route.bundle().uri())
+                        .pinnedTo(route.bundle())
+                        .with(own)
+                        .uid(route.name())
+                        .applyTraced(events);
         String uid = route.name() + "-results";
         RecordSizeLimit<T> limit =
                 new RecordSizeLimit<>(

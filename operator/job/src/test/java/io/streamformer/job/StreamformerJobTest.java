@@ -3,6 +3,8 @@ package io.streamformer.job;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.streamformer.bundle.Bundle;
+import io.streamformer.bundle.BundleReference;
 import io.streamformer.bundle.Task;
 import io.streamformer.flink.testing.HollowBundle;
 import io.streamformer.job.kafka.KafkaOptions;
@@ -42,14 +44,18 @@ class StreamformerJobTest {
                                 "sentiment-en",
                                 "7",
                                 Task.TEXT_CLASSIFICATION,
-                                sentiment,
+                                reference(sentiment),
                                 "text-sentiment"),
                         new BundleRoute(
                                 "translation-en-fr",
                                 "7",
                                 Task.TRANSLATION,
-                                translation,
+                                reference(translation),
                                 "text-translations"));
+    }
+
+    private static BundleReference reference(String folder) {
+        return new BundleReference(folder, Bundle.hashOf(Path.of(folder)));
     }
 
     @Test

@@ -1,12 +1,13 @@
 package io.streamformer.local.bench;
 
 import io.streamformer.bundle.Bundle;
+import io.streamformer.bundle.Task;
 import io.streamformer.engine.InferencePipeline;
 import io.streamformer.engine.ModelOptions;
 import io.streamformer.flink.Order;
 import io.streamformer.inference.ModelInput;
 import io.streamformer.local.DemoBundles;
-import io.streamformer.local.DemoTask;
+import io.streamformer.local.DemoTasks;
 import io.streamformer.local.Screen;
 import io.streamformer.options.Options;
 import java.nio.file.Path;
@@ -48,13 +49,13 @@ final class Bench {
     }
 
     void run() throws Exception {
-        for (Map.Entry<DemoTask, Path> bundle : bundles.folders().entrySet()) {
+        for (Map.Entry<Task, Path> bundle : bundles.folders().entrySet()) {
             run(bundle.getKey(), bundle.getValue());
         }
         stage.memory("a second session per bundle for the ceiling and two for single calls");
     }
 
-    private void run(DemoTask task, Path folder) throws Exception {
+    private void run(Task task, Path folder) throws Exception {
         Bundle bundle = Bundle.read(folder);
         Options batched = stage.options();
         Options single = batched.with(ModelOptions.MAX_ROWS, 1);
@@ -70,7 +71,7 @@ final class Bench {
                 InferencePipeline mapped = acquireFor(BenchMode.MAP, folder, map)) {
             int count = records == null ? stage.textsIn(seconds, raw) : records;
             List<ModelInput> tokenized = raw.tokenize(stage.texts(count));
-            String topic = "bench-events-" + task.label();
+            String topic = "bench-events-" + DemoTasks.label(task);
             stage.preload(topic, parallelism, count);
             String name = BenchStage.nameOf(shared);
             stage.title(name + " on " + raw.device());

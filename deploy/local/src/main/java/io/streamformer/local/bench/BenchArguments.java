@@ -1,10 +1,10 @@
 package io.streamformer.local.bench;
 
 import io.streamformer.bundle.DecodingOptions;
+import io.streamformer.bundle.Task;
 import io.streamformer.engine.ModelOptions;
 import io.streamformer.local.Arguments;
 import io.streamformer.local.DemoBundles;
-import io.streamformer.local.DemoTask;
 import io.streamformer.local.LineSource;
 import io.streamformer.local.Lines;
 import io.streamformer.local.Screen;
@@ -117,7 +117,7 @@ final class BenchArguments {
         Arguments.check(
                 !chosen.readsPairs(),
                 "the benchmark's texts are no questions with contexts: leave that bundle out",
-                chosen.folders().get(DemoTask.ANSWER));
+                chosen.folders().get(Task.QUESTION_ANSWERING));
         Screen screen = Screen.of(System.out, "stdout");
         try (PrintStream figures =
                         new PrintStream(

@@ -1,12 +1,12 @@
 package io.streamformer.local.bench;
 
 import io.streamformer.bundle.DecodingOptions;
+import io.streamformer.bundle.Task;
 import io.streamformer.engine.ModelOptions;
 import io.streamformer.flink.Order;
 import io.streamformer.flink.StepOptions;
 import io.streamformer.job.JobOptions;
 import io.streamformer.job.kafka.KafkaOptions;
-import io.streamformer.local.DemoTask;
 import io.streamformer.options.Options;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -30,7 +30,7 @@ import org.apache.flink.connector.base.DeliveryGuarantee;
 record BenchJob(
         String events,
         boolean ends,
-        DemoTask task,
+        Task task,
         Map<String, Path> bundles,
         Options options,
         int capacity,
@@ -50,12 +50,7 @@ record BenchJob(
 
     /** The job of the demo over events that lie ready: one bundle, exactly once. */
     static BenchJob closedLoop(
-            String events,
-            DemoTask task,
-            String name,
-            Path folder,
-            Options options,
-            int parallelism) {
+            String events, Task task, String name, Path folder, Options options, int parallelism) {
         return new BenchJob(
                 events,
                 true,

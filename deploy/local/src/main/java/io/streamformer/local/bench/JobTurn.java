@@ -1,8 +1,9 @@
 package io.streamformer.local.bench;
 
+import io.streamformer.bundle.Task;
 import io.streamformer.engine.InferencePipeline;
 import io.streamformer.job.StreamformerJob;
-import io.streamformer.local.DemoTask;
+import io.streamformer.local.DemoTasks;
 import io.streamformer.local.LocalCluster;
 import io.streamformer.local.RunningJob;
 import io.streamformer.local.Topics;
@@ -89,8 +90,8 @@ final class JobTurn {
     }
 
     /** Reads when the committed results of a job that has ended arrived. */
-    ResultTimes read(Started ended, DemoTask task, int answers) throws IOException {
-        RecordCodec<?> codec = RecordCodec.of(task.recordClass());
+    ResultTimes read(Started ended, Task task, int answers) throws IOException {
+        RecordCodec<?> codec = RecordCodec.of(DemoTasks.recordClass(task));
         long[] millis = new long[answers];
         int seen = 0;
         long inputTokens = 0;

@@ -1,10 +1,11 @@
 package io.streamformer.local.bench;
 
 import io.streamformer.bundle.Bundle;
+import io.streamformer.bundle.Task;
 import io.streamformer.engine.InferencePipeline;
 import io.streamformer.inference.ModelInput;
 import io.streamformer.local.DemoBundles;
-import io.streamformer.local.DemoTask;
+import io.streamformer.local.DemoTasks;
 import io.streamformer.local.UserFiles;
 import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
@@ -55,7 +56,7 @@ final class LoadBench {
 
     void run() throws Exception {
         List<LoadCurve> curves = new ArrayList<>();
-        for (Map.Entry<DemoTask, Path> bundle : bundles.folders().entrySet()) {
+        for (Map.Entry<Task, Path> bundle : bundles.folders().entrySet()) {
             curves.add(run(bundle.getKey(), bundle.getValue()));
         }
         if (picture != null) {
@@ -66,7 +67,7 @@ final class LoadBench {
         stage.memory("a session per bundle");
     }
 
-    private LoadCurve run(DemoTask task, Path folder) throws Exception {
+    private LoadCurve run(Task task, Path folder) throws Exception {
         Histogram fullBatches = new ConcurrentHistogram(3);
         int count;
         String device;
@@ -79,7 +80,7 @@ final class LoadBench {
         }
         try (InferencePipeline pipeline = InferencePipeline.acquire(folder, stage.options())) {
             String name = BenchStage.nameOf(pipeline);
-            String topic = "bench-events-" + task.label();
+            String topic = "bench-events-" + DemoTasks.label(task);
             BenchJob job =
                     BenchJob.closedLoop(
                             topic,

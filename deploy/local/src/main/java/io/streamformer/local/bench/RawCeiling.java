@@ -4,12 +4,14 @@ import io.streamformer.bundle.Bundle;
 import io.streamformer.bundle.Manifest;
 import io.streamformer.engine.ModelOptions;
 import io.streamformer.inference.GenerationOptions;
+import io.streamformer.inference.LoadedModel;
 import io.streamformer.inference.ModelInput;
 import io.streamformer.inference.ModelOutput;
+import io.streamformer.inference.ModelRunner;
 import io.streamformer.inference.SessionSetup;
-import io.streamformer.inference.ort.ModelRunner;
-import io.streamformer.inference.ort.OrtModel;
+import io.streamformer.inference.ort.OrtEngine;
 import io.streamformer.options.Options;
+import io.streamformer.task.TaskDefinition;
 import io.streamformer.tokenize.Tokenizer;
 import java.util.ArrayList;
 import java.util.List;
@@ -30,7 +32,7 @@ final class RawCeiling implements AutoCloseable {
 
     private final Options options;
     private final Tokenizer tokenizer;
-    private final OrtModel model;
+    private final LoadedModel model;
     private final GenerationOptions generation;
     private final List<Integer> endIds;
     private final int threads;
@@ -45,14 +47,15 @@ final class RawCeiling implements AutoCloseable {
         endIds = generation == null ? List.of() : manifest.decoding().eosTokenId();
         tokenizer = Tokenizer.load(bundle);
         model =
-                OrtModel.load(
+                OrtEngine.INSTANCE.load(
                         bundle,
                         new SessionSetup(
                                 options.get(ModelOptions.VARIANT),
                                 options.get(ModelOptions.DEVICE).each().get(0),
                                 options.get(ModelOptions.INTRA_OP_THREADS),
                                 ModelOptions.cpuRunThreads(options),
-                                options.get(ModelOptions.PROVIDER_OPTIONS)));
+                                options.get(ModelOptions.PROVIDER_OPTIONS)),
+                        TaskDefinition.of(manifest.task()).outputs());
         threads = model.device().gpu() ? 1 : ModelOptions.cpuRunThreads(options);
     }
 
@@ -126,15 +129,17 @@ final class RawCeiling implements AutoCloseable {
 
     /** Tokens written up to each row's end token. */
     private long count(ModelOutput output) {
-        if (!(output instanceof ModelOutput.Sequences sequences)) {
+        if (!output.has("sequences")) {
             return 0;
         }
-        int stride = sequences.hypotheses() * sequences.length();
+        long[] ids = output.longs("sequences");
+        int length = output.axis("sequences", 2);
+        int stride = output.axis("sequences", 1) * length;
         long count = 0;
-        for (int row = 0; row < sequences.ids().length / stride; row++) {
-            for (int i = 0; i < sequences.length(); i++) {
+        for (int row = 0; row < ids.length; row += stride) {
+            for (int i = 0; i < length; i++) {
                 count++;
-                if (endIds.contains((int) sequences.ids()[row * stride + i])) {
+                if (endIds.contains((int) ids[row + i])) {
                     break;
                 }
             }

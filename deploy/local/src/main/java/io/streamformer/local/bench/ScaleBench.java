@@ -1,10 +1,11 @@
 package io.streamformer.local.bench;
 
 import io.streamformer.bundle.Bundle;
+import io.streamformer.bundle.Task;
 import io.streamformer.engine.InferencePipeline;
 import io.streamformer.flink.StepOptions;
 import io.streamformer.local.DemoBundles;
-import io.streamformer.local.DemoTask;
+import io.streamformer.local.DemoTasks;
 import java.nio.file.Path;
 import java.util.Collections;
 import java.util.LinkedHashMap;
@@ -45,13 +46,13 @@ final class ScaleBench {
     }
 
     void run() throws Exception {
-        for (Map.Entry<DemoTask, Path> bundle : bundles.folders().entrySet()) {
+        for (Map.Entry<Task, Path> bundle : bundles.folders().entrySet()) {
             run(bundle.getKey(), bundle.getValue());
         }
         stage.memory(Collections.max(counts) + " sessions at a time");
     }
 
-    private void run(DemoTask task, Path folder) throws Exception {
+    private void run(Task task, Path folder) throws Exception {
         int answers;
         String device;
         try (RawCeiling raw = new RawCeiling(Bundle.read(folder), stage.options())) {
@@ -100,7 +101,7 @@ final class ScaleBench {
     }
 
     private Turn turn(
-            DemoTask task,
+            Task task,
             ScaleReport.Cell cell,
             BundleCopies copies,
             Map<String, InferencePipeline> pipelines,
@@ -140,7 +141,7 @@ final class ScaleBench {
         return answers / bundles;
     }
 
-    private static String topic(DemoTask task, int bundles) {
-        return "bench-events-" + task.label() + "-" + bundles;
+    private static String topic(Task task, int bundles) {
+        return "bench-events-" + DemoTasks.label(task) + "-" + bundles;
     }
 }

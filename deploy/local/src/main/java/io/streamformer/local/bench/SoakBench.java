@@ -1,9 +1,10 @@
 package io.streamformer.local.bench;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.streamformer.bundle.Task;
 import io.streamformer.engine.InferencePipeline;
 import io.streamformer.local.DemoBundles;
-import io.streamformer.local.DemoTask;
+import io.streamformer.local.DemoTasks;
 import io.streamformer.local.Screen;
 import java.nio.file.Path;
 import java.util.List;
@@ -27,15 +28,15 @@ final class SoakBench {
     }
 
     void run() throws Exception {
-        for (Map.Entry<DemoTask, Path> bundle : bundles.folders().entrySet()) {
+        for (Map.Entry<Task, Path> bundle : bundles.folders().entrySet()) {
             run(bundle.getKey(), bundle.getValue());
         }
         stage.memory("a session per bundle");
     }
 
-    private void run(DemoTask task, Path folder) throws Exception {
+    private void run(Task task, Path folder) throws Exception {
         try (InferencePipeline pipeline = InferencePipeline.acquire(folder, stage.options())) {
-            String topic = "bench-events-" + task.label();
+            String topic = "bench-events-" + DemoTasks.label(task);
             stage.screen().status("  filling the topic…");
             stage.preload(topic, parallelism, records);
             String name = BenchStage.nameOf(pipeline);

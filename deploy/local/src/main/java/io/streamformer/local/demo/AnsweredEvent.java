@@ -1,6 +1,6 @@
 package io.streamformer.local.demo;
 
-import io.streamformer.local.DemoTask;
+import io.streamformer.bundle.Task;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Map;
@@ -14,7 +14,7 @@ import java.util.Map;
  * @param millis from the event's timestamp until its last outcome was read back
  */
 @SuppressWarnings("ArrayRecordComponent") // written out once, never compared as a record
-record AnsweredEvent(long number, byte[] bytes, Map<DemoTask, Reply> replies, long millis) {
+record AnsweredEvent(long number, byte[] bytes, Map<Task, Reply> replies, long millis) {
 
     /** The text; what is no UTF-8 shows as U+FFFD. */
     String text() {

@@ -1,6 +1,7 @@
 package io.streamformer.local.demo;
 
 import io.streamformer.bundle.DecodingOptions;
+import io.streamformer.bundle.Task;
 import io.streamformer.engine.InferencePipeline;
 import io.streamformer.engine.ModelOptions;
 import io.streamformer.inference.Device;
@@ -10,7 +11,7 @@ import io.streamformer.job.StreamformerJob;
 import io.streamformer.job.kafka.KafkaOptions;
 import io.streamformer.local.Causes;
 import io.streamformer.local.DemoBundles;
-import io.streamformer.local.DemoTask;
+import io.streamformer.local.DemoTasks;
 import io.streamformer.local.EmbeddedKafka;
 import io.streamformer.local.LineSource;
 import io.streamformer.local.LocalCluster;
@@ -89,7 +90,7 @@ final class Demo {
         }
         List<InferencePipeline> pipelines = new ArrayList<>();
         try {
-            for (Map.Entry<DemoTask, Path> bundle : settings.bundles().folders().entrySet()) {
+            for (Map.Entry<Task, Path> bundle : settings.bundles().folders().entrySet()) {
                 pipelines.add(load(bundle.getKey(), bundle.getValue()));
             }
             Totals totals = new Totals(pipelines, pipelineOptions().get(ModelOptions.MAX_ROWS));
@@ -114,10 +115,10 @@ final class Demo {
     }
 
     /** A lease of our own: the job joins it, and its counters are the totals. */
-    private InferencePipeline load(DemoTask task, Path folder) throws Exception {
+    private InferencePipeline load(Task task, Path folder) throws Exception {
         InferencePipeline loaded =
                 screen.step(
-                        "Loading the " + task.label() + " model",
+                        "Loading the " + DemoTasks.label(task) + " model",
                         () -> {
                             InferencePipeline pipeline =
                                     InferencePipeline.acquire(folder, pipelineOptions());
@@ -150,7 +151,7 @@ final class Demo {
         topics.skipEvents(bootstrapServers, group);
         StreamExecutionEnvironment environment = cluster.environment();
         StreamformerJob.build(environment, jobOptions(bootstrapServers, ownBroker, group));
-        Set<DemoTask> tasks = settings.bundles().folders().keySet();
+        Set<Task> tasks = settings.bundles().folders().keySet();
         try (Exchange exchange =
                         new Exchange(
                                 bootstrapServers, topics, tasks, event -> show(event, totals));
@@ -205,9 +206,7 @@ final class Demo {
             options.set(KafkaOptions.MAX_RECORD_BYTES, (long) EmbeddedKafka.MAX_RECORD_BYTES);
         }
         for (BundleRoute route : StreamformerJob.routes(options.build())) {
-            options.set(
-                    "model." + route.name() + ".results-topic",
-                    topics.resultsOf(DemoTask.of(route.task())));
+            options.set("model." + route.name() + ".results-topic", topics.resultsOf(route.task()));
         }
         return options.build();
     }

@@ -1,5 +1,6 @@
 package io.streamformer.local.demo;
 
+import io.streamformer.local.DemoTasks;
 import io.streamformer.local.Screen;
 import io.streamformer.local.Screen.Style;
 import io.streamformer.schemas.Classification;
@@ -51,7 +52,7 @@ final class EventBlock {
                     answers.append("  ");
                     used += 2;
                 }
-                String all = Screen.printable(AnswerWords.of(answered.answer()));
+                String all = Screen.printable(DemoTasks.words(answered.task(), answered.answer()));
                 String words = screen.cut(all, width(used));
                 used += words.codePointCount(0, words.length());
                 answers.append(paint(answered.answer(), words));

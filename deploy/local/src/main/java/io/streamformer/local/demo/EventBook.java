@@ -1,6 +1,6 @@
 package io.streamformer.local.demo;
 
-import io.streamformer.local.DemoTask;
+import io.streamformer.bundle.Task;
 import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.Iterator;
@@ -21,7 +21,7 @@ final class EventBook {
         final long number;
         final byte[] bytes;
         final long sentAtMillis;
-        final Map<DemoTask, Reply> replies = new EnumMap<>(DemoTask.class);
+        final Map<Task, Reply> replies = new EnumMap<>(Task.class);
         long answeredAtMillis;
 
         Entry(long number, byte[] bytes, long sentAtMillis) {
@@ -35,7 +35,7 @@ final class EventBook {
         }
     }
 
-    private final Set<DemoTask> tasks;
+    private final Set<Task> tasks;
     private final int maxEvents;
     private final long maxBytes;
     private final Map<String, Entry> open = new LinkedHashMap<>();
@@ -43,7 +43,7 @@ final class EventBook {
     private long unexpected;
 
     /** A book that expects one outcome of each of the tasks per event. */
-    EventBook(Set<DemoTask> tasks, int maxEvents, long maxBytes) {
+    EventBook(Set<Task> tasks, int maxEvents, long maxBytes) {
         this.tasks = tasks;
         this.maxEvents = maxEvents;
         this.maxBytes = maxBytes;
@@ -103,7 +103,7 @@ final class EventBook {
         if (!entry.replies.isEmpty()) {
             return false;
         }
-        for (DemoTask task : tasks) {
+        for (Task task : tasks) {
             entry.replies.put(task, reply);
         }
         return true;

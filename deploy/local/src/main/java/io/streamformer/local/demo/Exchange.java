@@ -1,6 +1,6 @@
 package io.streamformer.local.demo;
 
-import io.streamformer.local.DemoTask;
+import io.streamformer.bundle.Task;
 import io.streamformer.local.LineSource;
 import io.streamformer.local.Topics;
 import java.io.IOException;
@@ -52,7 +52,7 @@ final class Exchange implements AutoCloseable {
                     });
 
     /** Is ready to read whatever is answered from now on. */
-    Exchange(String bootstrapServers, Topics topics, Set<DemoTask> tasks, Receiver receiver) {
+    Exchange(String bootstrapServers, Topics topics, Set<Task> tasks, Receiver receiver) {
         // Tells our records from those of others where the Kafka is shared.
         String run = UUID.randomUUID().toString();
         this.receiver = receiver;
@@ -63,7 +63,7 @@ final class Exchange implements AutoCloseable {
                         bootstrapServers,
                         topics.events(),
                         run,
-                        tasks.contains(DemoTask.ANSWER),
+                        tasks.contains(Task.QUESTION_ANSWERING),
                         book,
                         this::deliver);
     }

@@ -2,18 +2,10 @@ package io.streamformer.local.demo;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.json.JsonMapper;
-import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.streamformer.local.DemoTask;
-import io.streamformer.schemas.Alternative;
-import io.streamformer.schemas.Answer;
-import io.streamformer.schemas.Classification;
-import io.streamformer.schemas.Embedding;
-import io.streamformer.schemas.Entities;
-import io.streamformer.schemas.Entity;
-import io.streamformer.schemas.GeneratedText;
+import io.streamformer.bundle.Task;
+import io.streamformer.local.DemoTasks;
 import io.streamformer.schemas.ModelReference;
-import io.streamformer.schemas.Translation;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
@@ -32,11 +24,11 @@ final class JsonLines {
         line.put("text", event.text());
         ObjectNode models = JSON.createObjectNode();
         boolean truncated = false;
-        for (Map.Entry<DemoTask, Reply> entry : event.replies().entrySet()) {
+        for (Map.Entry<Task, Reply> entry : event.replies().entrySet()) {
             if (entry.getValue() instanceof Reply.Answered answered) {
-                String name = entry.getKey().label();
+                String name = DemoTasks.label(entry.getKey());
                 SpecificRecordBase answer = answered.answer();
-                answer(line, name, answer);
+                line.set(name, JSON.valueToTree(DemoTasks.values(entry.getKey(), answer)));
                 model(models.putObject(name), (ModelReference) answer.get("model"));
                 truncated |= (Boolean) answer.get("truncated");
             }
@@ -52,54 +44,6 @@ final class JsonLines {
             return JSON.writeValueAsString(line);
         } catch (JsonProcessingException e) {
             throw new AssertionError("a tree of plain values is JSON: this is a bug", e);
-        }
-    }
-
-    private static void answer(ObjectNode line, String name, SpecificRecordBase record) {
-        if (record instanceof Classification answer) {
-            ObjectNode node = line.putObject(name);
-            node.put("label", answer.getLabel()).put("score", answer.getScore());
-            if (AnswerWords.hasManyScores(answer)) {
-                ObjectNode scores = node.putObject("scores");
-                answer.getScores().forEach(scores::put);
-            }
-        } else if (record instanceof Entities answer) {
-            ArrayNode nodes = line.putArray(name);
-            for (Entity entity : answer.getEntities()) {
-                nodes.addObject()
-                        .put("label", entity.getLabel())
-                        .put("score", entity.getScore())
-                        .put("text", entity.getText())
-                        .put("start", entity.getStart())
-                        .put("end", entity.getEnd());
-            }
-        } else if (record instanceof Answer answer) {
-            line.putObject(name)
-                    .put("text", answer.getText())
-                    .put("score", answer.getScore())
-                    .put("start", answer.getStart())
-                    .put("end", answer.getEnd());
-        } else if (record instanceof Embedding answer) {
-            ArrayNode numbers = line.putArray(name);
-            answer.getVector().forEach(numbers::add);
-        } else if (record instanceof Translation answer) {
-            ObjectNode node = line.putObject(name);
-            node.put("text", answer.getText()).put("language", answer.getLanguage());
-            alternatives(node, answer.getAlternatives());
-        } else {
-            GeneratedText answer = (GeneratedText) record;
-            ObjectNode node = line.putObject(name);
-            node.put("text", answer.getText()).put("score", answer.getScore());
-            alternatives(node, answer.getAlternatives());
-        }
-    }
-
-    private static void alternatives(ObjectNode node, List<Alternative> alternatives) {
-        for (Alternative other : alternatives) {
-            node.withArray("alternatives")
-                    .addObject()
-                    .put("text", other.getText())
-                    .put("score", other.getScore());
         }
     }
 
@@ -121,7 +65,11 @@ final class JsonLines {
             node.put(
                     "reason",
                     letters.stream()
-                            .map(dead -> dead.task().label() + ": " + dead.letter().getReason())
+                            .map(
+                                    dead ->
+                                            DemoTasks.label(dead.task())
+                                                    + ": "
+                                                    + dead.letter().getReason())
                             .collect(Collectors.joining("; ")));
         }
         // Who has no answer: one of two tasks may have failed alone.
@@ -129,7 +77,7 @@ final class JsonLines {
                 .forEach(
                         (task, reply) -> {
                             if (reply instanceof Reply.Dead) {
-                                node.withArray("tasks").add(task.label());
+                                node.withArray("tasks").add(DemoTasks.label(task));
                             }
                         });
     }

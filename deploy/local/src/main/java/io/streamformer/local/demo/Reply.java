@@ -1,6 +1,7 @@
 package io.streamformer.local.demo;
 
-import io.streamformer.local.DemoTask;
+import io.streamformer.bundle.Task;
+import io.streamformer.local.DemoTasks;
 import io.streamformer.schemas.DeadLetter;
 import org.apache.avro.specific.SpecificRecordBase;
 
@@ -8,20 +9,20 @@ import org.apache.avro.specific.SpecificRecordBase;
 sealed interface Reply {
 
     /** The task that answered or failed; null where the event failed before any task saw it. */
-    DemoTask task();
+    Task task();
 
     /**
      * An answer.
      *
      * @param answer the record of the task
      */
-    record Answered(DemoTask task, SpecificRecordBase answer) implements Reply {}
+    record Answered(Task task, SpecificRecordBase answer) implements Reply {}
 
     /** No answer. */
     record Dead(DeadLetter letter) implements Reply {
         @Override
-        public DemoTask task() {
-            return letter.getTask() == null ? null : DemoTask.ofManifest(letter.getTask());
+        public Task task() {
+            return letter.getTask() == null ? null : DemoTasks.ofManifest(letter.getTask());
         }
     }
 }

@@ -1,6 +1,7 @@
 package io.streamformer.local.demo;
 
-import io.streamformer.local.DemoTask;
+import io.streamformer.bundle.Task;
+import io.streamformer.local.DemoTasks;
 import io.streamformer.local.Topics;
 import io.streamformer.schemas.DeadLetter;
 import io.streamformer.schemas.RecordCodec;
@@ -31,8 +32,8 @@ final class ReplyReader implements AutoCloseable {
     }
 
     private final KafkaConsumer<byte[], byte[]> consumer;
-    private final Map<String, DemoTask> tasks = new HashMap<>();
-    private final Map<DemoTask, RecordCodec<?>> codecs = new EnumMap<>(DemoTask.class);
+    private final Map<String, Task> tasks = new HashMap<>();
+    private final Map<Task, RecordCodec<?>> codecs = new EnumMap<>(Task.class);
     private final String run;
 
     ReplyReader(String bootstrapServers, Topics topics, String run) {
@@ -40,7 +41,7 @@ final class ReplyReader implements AutoCloseable {
                 .forEach(
                         (task, topic) -> {
                             tasks.put(topic, task);
-                            codecs.put(task, RecordCodec.of(task.recordClass()));
+                            codecs.put(task, RecordCodec.of(DemoTasks.recordClass(task)));
                         });
         this.run = run;
         this.consumer =
@@ -89,7 +90,7 @@ final class ReplyReader implements AutoCloseable {
     }
 
     private Reply decode(ConsumerRecord<byte[], byte[]> record) throws IOException {
-        DemoTask task = tasks.get(record.topic());
+        Task task = tasks.get(record.topic());
         return task == null
                 ? new Reply.Dead(DEAD_LETTERS.decode(record.value()))
                 : new Reply.Answered(task, codecs.get(task).decode(record.value()));

@@ -3,10 +3,10 @@ package io.streamformer.local.bench;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.streamformer.bundle.DecodingOptions;
+import io.streamformer.bundle.Task;
 import io.streamformer.engine.ModelOptions;
 import io.streamformer.inference.Device;
 import io.streamformer.job.JobOptions;
-import io.streamformer.local.DemoTask;
 import io.streamformer.options.Options;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
@@ -24,7 +24,12 @@ class BenchJobTest {
                         .with(DecodingOptions.NUM_BEAMS, 4);
         BenchJob job =
                 BenchJob.closedLoop(
-                        "events", DemoTask.SENTIMENT, "sentiment", Path.of("bundle"), options, 2);
+                        "events",
+                        Task.TEXT_CLASSIFICATION,
+                        "sentiment",
+                        Path.of("bundle"),
+                        options,
+                        2);
 
         JobOptions given = job.jobOptions("localhost:9092", "run");
 

@@ -1,11 +1,11 @@
 package io.streamformer.local.demo;
 
-import static io.streamformer.local.DemoTask.SENTIMENT;
-import static io.streamformer.local.DemoTask.TRANSLATION;
+import static io.streamformer.bundle.Task.TEXT_CLASSIFICATION;
+import static io.streamformer.bundle.Task.TRANSLATION;
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.streamformer.local.DemoTask;
+import io.streamformer.bundle.Task;
 import io.streamformer.local.Screen;
 import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
@@ -49,8 +49,8 @@ class EventBlockTest {
     }
 
     private static AnsweredEvent event() {
-        Map<DemoTask, Reply> replies = new EnumMap<>(DemoTask.class);
-        replies.put(SENTIMENT, Replies.sentiment("positive", 0.98f));
+        Map<Task, Reply> replies = new EnumMap<>(Task.class);
+        replies.put(TEXT_CLASSIFICATION, Replies.sentiment("positive", 0.98f));
         replies.put(TRANSLATION, Replies.translation("Un texte plutôt long qui dépasse", false));
         return new AnsweredEvent(
                 7, "A rather long text that does not fit".getBytes(UTF_8), replies, 1);

@@ -1,7 +1,7 @@
 package io.streamformer.local.demo;
 
-import static io.streamformer.local.DemoTask.SENTIMENT;
-import static io.streamformer.local.DemoTask.TRANSLATION;
+import static io.streamformer.bundle.Task.TEXT_CLASSIFICATION;
+import static io.streamformer.bundle.Task.TRANSLATION;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.EnumSet;
@@ -14,7 +14,8 @@ import org.junit.jupiter.api.Timeout;
 @Timeout(30)
 class EventBookTest {
 
-    private final EventBook book = new EventBook(EnumSet.of(SENTIMENT, TRANSLATION), 3, 100);
+    private final EventBook book =
+            new EventBook(EnumSet.of(TEXT_CLASSIFICATION, TRANSLATION), 3, 100);
 
     @Test
     void completesAnEventWithItsLastOutcome() throws InterruptedException {
@@ -24,7 +25,7 @@ class EventBookTest {
         List<AnsweredEvent> complete = book.answered("1", Replies.translation("oui", false), 1800);
         assertThat(complete).hasSize(1);
         assertThat(complete.get(0).millis()).isEqualTo(800);
-        assertThat(complete.get(0).replies()).containsOnlyKeys(SENTIMENT, TRANSLATION);
+        assertThat(complete.get(0).replies()).containsOnlyKeys(TEXT_CLASSIFICATION, TRANSLATION);
         assertThat(book.open()).isZero();
     }
 
@@ -60,7 +61,7 @@ class EventBookTest {
 
     @Test
     void whoeverSendsTooMuchWaits() throws InterruptedException {
-        EventBook one = new EventBook(EnumSet.of(SENTIMENT), 10, 8);
+        EventBook one = new EventBook(EnumSet.of(TEXT_CLASSIFICATION), 10, 8);
         one.sending(1, new byte[20], 0);
         CountDownLatch sent = new CountDownLatch(1);
         Thread sender =

@@ -1,11 +1,11 @@
 package io.streamformer.local.demo;
 
-import static io.streamformer.local.DemoTask.SENTIMENT;
-import static io.streamformer.local.DemoTask.TRANSLATION;
+import static io.streamformer.bundle.Task.TEXT_CLASSIFICATION;
+import static io.streamformer.bundle.Task.TRANSLATION;
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.streamformer.local.DemoTask;
+import io.streamformer.bundle.Task;
 import io.streamformer.schemas.Alternative;
 import io.streamformer.schemas.Answer;
 import io.streamformer.schemas.Classification;
@@ -44,7 +44,7 @@ class JsonLinesTest {
     void theOtherTasks() {
         assertThat(
                         json(
-                                DemoTask.ENTITIES,
+                                Task.TOKEN_CLASSIFICATION,
                                 Entities.newBuilder()
                                         .setId("1")
                                         .setEntities(List.of(new Entity("PER", 0.5f, "Ada", 0, 3)))
@@ -55,7 +55,7 @@ class JsonLinesTest {
                                 + "'models':{'entities':{'name':'m'");
         assertThat(
                         json(
-                                DemoTask.ANSWER,
+                                Task.QUESTION_ANSWERING,
                                 Answer.newBuilder()
                                         .setId("1")
                                         .setText("here")
@@ -67,7 +67,7 @@ class JsonLinesTest {
                 .contains("'answer':{'text':'here','score':0.25,'start':4,'end':8},'models'");
         assertThat(
                         json(
-                                DemoTask.EMBEDDING,
+                                Task.FEATURE_EXTRACTION,
                                 Embedding.newBuilder()
                                         .setId("1")
                                         .setVector(List.of(0.5f, -1f))
@@ -76,7 +76,7 @@ class JsonLinesTest {
                 .contains("'embedding':[0.5,-1.0],'models'");
         assertThat(
                         json(
-                                DemoTask.SUMMARY,
+                                Task.SUMMARIZATION,
                                 GeneratedText.newBuilder()
                                         .setId("1")
                                         .setText("short")
@@ -90,7 +90,7 @@ class JsonLinesTest {
                                 + "'alternatives':[{'text':'brief','score':-1.0}]},'models'");
         assertThat(
                         json(
-                                DemoTask.SENTIMENT,
+                                Task.TEXT_CLASSIFICATION,
                                 Classification.newBuilder()
                                         .setId("1")
                                         .setLabel("rude")
@@ -102,8 +102,8 @@ class JsonLinesTest {
                 .contains("'sentiment':{'label':'rude','score':0.75,'scores':{'rude':0.75}},");
     }
 
-    private static String json(DemoTask task, SpecificRecordBase answer) {
-        Map<DemoTask, Reply> replies = new EnumMap<>(DemoTask.class);
+    private static String json(Task task, SpecificRecordBase answer) {
+        Map<Task, Reply> replies = new EnumMap<>(Task.class);
         replies.put(task, new Reply.Answered(task, answer));
         return line("x", replies);
     }
@@ -122,7 +122,7 @@ class JsonLinesTest {
         assertThat(
                         json(
                                 " ",
-                                Replies.dead(SENTIMENT, "validate", "blank"),
+                                Replies.dead(TEXT_CLASSIFICATION, "validate", "blank"),
                                 Replies.dead(TRANSLATION, "validate", "blank")))
                 .isEqualTo(
                         "{'id':7,'text':' ','dead_letter':{'stage':'validate','reason':'blank',"
@@ -147,20 +147,20 @@ class JsonLinesTest {
         assertThat(
                         json(
                                 "x",
-                                Replies.dead(SENTIMENT, "inference", "a"),
+                                Replies.dead(TEXT_CLASSIFICATION, "inference", "a"),
                                 Replies.dead(TRANSLATION, "timeout", "b")))
                 .contains("'stage':'inference','reason':'sentiment: a; translation: b'");
     }
 
     /** The line with ' for ", to be readable here. */
     private static String json(String text, Reply sentiment, Reply translation) {
-        Map<DemoTask, Reply> replies = new EnumMap<>(DemoTask.class);
-        replies.put(SENTIMENT, sentiment);
+        Map<Task, Reply> replies = new EnumMap<>(Task.class);
+        replies.put(TEXT_CLASSIFICATION, sentiment);
         replies.put(TRANSLATION, translation);
         return line(text, replies);
     }
 
-    private static String line(String text, Map<DemoTask, Reply> replies) {
+    private static String line(String text, Map<Task, Reply> replies) {
         return JsonLines.toJson(new AnsweredEvent(7, text.getBytes(UTF_8), replies, 1))
                 .replaceAll("(?<!\\\\)\"", "'");
     }

@@ -1,6 +1,6 @@
 package io.streamformer.local.demo;
 
-import io.streamformer.local.DemoTask;
+import io.streamformer.bundle.Task;
 import io.streamformer.schemas.Classification;
 import io.streamformer.schemas.DeadLetter;
 import io.streamformer.schemas.ModelReference;
@@ -14,7 +14,7 @@ final class Replies {
 
     static Reply sentiment(String label, float score) {
         return new Reply.Answered(
-                DemoTask.SENTIMENT,
+                Task.TEXT_CLASSIFICATION,
                 Classification.newBuilder()
                         .setId("1")
                         .setLabel(label)
@@ -25,7 +25,7 @@ final class Replies {
 
     static Reply translation(String text, boolean truncated) {
         return new Reply.Answered(
-                DemoTask.TRANSLATION,
+                Task.TRANSLATION,
                 Translation.newBuilder()
                         .setId("1")
                         .setText(text)
@@ -38,11 +38,11 @@ final class Replies {
                         .build());
     }
 
-    private static String idOf(DemoTask task) {
-        return task == DemoTask.SENTIMENT ? "text-classification" : "translation";
+    private static String idOf(Task task) {
+        return task == Task.TEXT_CLASSIFICATION ? "text-classification" : "translation";
     }
 
-    static Reply dead(DemoTask task, String stage, String reason) {
+    static Reply dead(Task task, String stage, String reason) {
         return new Reply.Dead(
                 DeadLetter.newBuilder()
                         .setTask(task == null ? null : idOf(task))

@@ -4,8 +4,8 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.streamformer.bundle.Task;
 import io.streamformer.local.AccessException;
-import io.streamformer.local.DemoTask;
 import io.streamformer.local.UserFiles;
 import java.io.PrintStream;
 import java.nio.file.Files;
@@ -22,7 +22,7 @@ class ResultWriterTest {
             new AnsweredEvent(
                     1,
                     "été".getBytes(UTF_8),
-                    Map.of(DemoTask.SENTIMENT, Replies.sentiment("positive", 0.5f)),
+                    Map.of(Task.TEXT_CLASSIFICATION, Replies.sentiment("positive", 0.5f)),
                     1);
 
     @TempDir private Path folder;

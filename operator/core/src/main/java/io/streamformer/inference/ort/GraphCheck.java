@@ -7,7 +7,6 @@ import ai.onnxruntime.TensorInfo;
 import io.streamformer.bundle.BundleException;
 import io.streamformer.bundle.DecodingOptions;
 import io.streamformer.bundle.Manifest;
-import io.streamformer.bundle.Task;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
@@ -27,14 +26,6 @@ final class GraphCheck {
     static final String FORCED_BOS_TOKEN_ID = "forced_bos_token_id";
     static final String SEED = "seed";
     static final String SHORTLIST = "shortlist";
-    static final String LOGITS = "logits";
-    static final String START_LOGITS = "start_logits";
-    static final String END_LOGITS = "end_logits";
-    static final String EMBEDDINGS = "embeddings";
-    static final String SEQUENCES = "sequences";
-    static final String SCORES = "scores";
-    static final String TOKEN_SCORES = "token_scores";
-    static final String ALIGNMENTS = "alignments";
 
     private static final Set<String> READING = Set.of(INPUT_IDS, ATTENTION_MASK);
     private static final Set<String> ROWS = Set.of(FORCED_BOS_TOKEN_ID, SEED, SHORTLIST);
@@ -44,7 +35,8 @@ final class GraphCheck {
 
     private GraphCheck() {}
 
-    static void verify(Manifest manifest, OrtSession session) throws OrtException {
+    static void verify(Manifest manifest, OrtSession session, Set<String> outputs)
+            throws OrtException {
         verify("input", manifest.inputs(), session.getInputInfo());
         verify("output", manifest.outputs(), session.getOutputInfo());
         boolean generates = manifest.task().generates();
@@ -86,7 +78,7 @@ final class GraphCheck {
                     "none",
                     EXPORT_AGAIN);
         }
-        requireAll("output", outputsOf(manifest.task()), session.getOutputNames(), manifest);
+        requireAll("output", outputs, session.getOutputNames(), manifest);
     }
 
     /** Whether each row of a batch has its own least number of tokens. */
@@ -101,16 +93,6 @@ final class GraphCheck {
                 .filter(option -> !ofEveryGraph || option.neutral() == null)
                 .flatMap(option -> option.graphInput().stream())
                 .collect(Collectors.toSet());
-    }
-
-    private static Set<String> outputsOf(Task task) {
-        return switch (task) {
-            case TEXT_CLASSIFICATION, TOKEN_CLASSIFICATION -> Set.of(LOGITS);
-            case QUESTION_ANSWERING -> Set.of(START_LOGITS, END_LOGITS);
-            case FEATURE_EXTRACTION -> Set.of(EMBEDDINGS);
-            case TRANSLATION, SUMMARIZATION, TEXT2TEXT_GENERATION, TEXT_GENERATION ->
-                    Set.of(SEQUENCES, SCORES);
-        };
     }
 
     private static void requireAll(

@@ -4,8 +4,9 @@ import ai.onnxruntime.OrtException;
 import ai.onnxruntime.OrtSession;
 import io.streamformer.bundle.Bundle;
 import io.streamformer.bundle.BundleException;
-import io.streamformer.bundle.Task;
 import io.streamformer.inference.Device;
+import io.streamformer.inference.LoadedModel;
+import io.streamformer.inference.ModelRunner;
 import io.streamformer.inference.SessionSetup;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -13,13 +14,11 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.atomic.AtomicInteger;
 
-/**
- * A loaded graph of a bundle. Each thread that runs it takes a {@link ModelRunner} of its own.
- * Closing it during a run ends the process: whoever closes it makes sure that no run is left.
- */
-public final class OrtModel implements AutoCloseable {
+/** A loaded graph of a bundle. Closing it during a run ends the process. */
+final class OrtModel implements LoadedModel {
 
     /** What the graphs of all sessions on a CPU may take together, beyond the first. */
     private static final long COPIES_BYTES = 128L << 20;
@@ -28,7 +27,7 @@ public final class OrtModel implements AutoCloseable {
     private final AtomicInteger runners = new AtomicInteger();
     private final Device device;
     private final int padTokenId;
-    private final Task task;
+    private final boolean generates;
     private final Shortlist shortlist;
     private final boolean minimumPerRow;
 
@@ -36,26 +35,26 @@ public final class OrtModel implements AutoCloseable {
             List<OrtSession> sessions,
             Device device,
             int padTokenId,
-            Task task,
+            boolean generates,
             Shortlist shortlist,
             boolean minimumPerRow) {
         this.sessions = sessions;
         this.device = device;
         this.padTokenId = padTokenId;
-        this.task = task;
+        this.generates = generates;
         this.shortlist = shortlist;
         this.minimumPerRow = minimumPerRow;
     }
 
-    /** Opens the variant's graph and holds it against the manifest. */
-    public static OrtModel load(Bundle bundle, SessionSetup options) {
+    /** Opens the variant's graph and checks it against the manifest. */
+    static OrtModel load(Bundle bundle, SessionSetup options, Set<String> outputs) {
         String file = bundle.variant(options.variant()).file();
         Path graph = bundle.file(file);
         List<OrtSession> sessions = new ArrayList<>();
         try {
             SessionFactory.Opened opened = SessionFactory.open(graph, options);
             sessions.add(opened.session());
-            GraphCheck.verify(bundle.manifest(), opened.session());
+            GraphCheck.verify(bundle.manifest(), opened.session(), outputs);
             int copies = copies(sizeOf(bundle, file), opened.device(), options.runThreads());
             for (int i = copies; i > 0; i--) {
                 sessions.add(SessionFactory.open(graph, options).session());
@@ -64,7 +63,7 @@ public final class OrtModel implements AutoCloseable {
                     sessions,
                     opened.device(),
                     bundle.manifest().tokenizer().padTokenId(),
-                    bundle.manifest().task(),
+                    bundle.manifest().task().generates(),
                     shortlistOf(bundle, opened.session()),
                     GraphCheck.minimumPerRow(bundle.manifest()));
         } catch (OrtException e) {
@@ -112,16 +111,17 @@ public final class OrtModel implements AutoCloseable {
                 : null;
     }
 
-    /** The device that does the work: one GPU, or the CPU. */
+    @Override
     public Device device() {
         return device;
     }
 
-    /** A runner for one thread; runners take the sessions in turn. */
+    /** Runners take the sessions in turn. */
+    @Override
     public ModelRunner newRunner() {
         OrtSession session =
                 sessions.get(Math.floorMod(runners.getAndIncrement(), sessions.size()));
-        return new ModelRunner(session, padTokenId, task, shortlist, minimumPerRow);
+        return new OrtRunner(session, padTokenId, generates, shortlist, minimumPerRow);
     }
 
     @Override

@@ -2,6 +2,7 @@ package io.streamformer.flink.async;
 
 import io.streamformer.bundle.BundleException;
 import io.streamformer.bundle.Manifest;
+import io.streamformer.engine.Answer;
 import io.streamformer.engine.InferenceException;
 import io.streamformer.engine.InferenceException.Stage;
 import io.streamformer.flink.DeadLetters;
@@ -15,7 +16,6 @@ import io.streamformer.options.Options;
 import io.streamformer.schemas.DeadLetter;
 import io.streamformer.schemas.RecordCodec;
 import io.streamformer.schemas.TextEvent;
-import io.streamformer.task.Prediction;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
@@ -66,7 +66,7 @@ public final class InferenceAsyncFunction<T extends SpecificRecordBase>
     private transient RecordCodec<TextEvent> codec;
 
     /** Events that wait for their answer; who takes one out emits its outcome. */
-    private transient Map<ResultFuture<Outcome<T>>, CompletableFuture<Prediction>> inFlight;
+    private transient Map<ResultFuture<Outcome<T>>, CompletableFuture<Answer>> inFlight;
 
     /** What the events in flight take, about. */
     private transient AtomicLong bytes;
@@ -160,7 +160,7 @@ public final class InferenceAsyncFunction<T extends SpecificRecordBase>
             fail(event, Stage.TIMEOUT, late(deadline), null, out);
             return;
         }
-        CompletableFuture<Prediction> future =
+        CompletableFuture<Answer> future =
                 model.submit(
                         records.input(event.value(), options.get(StepOptions.PRIORITY)),
                         options.get(StepOptions.ASYNC_TIMEOUT));
@@ -173,10 +173,10 @@ public final class InferenceAsyncFunction<T extends SpecificRecordBase>
         inFlight.put(out, future);
         var unused =
                 future.whenComplete(
-                        (prediction, error) -> {
+                        (answer, error) -> {
                             bytes.addAndGet(-size);
                             if (inFlight.remove(out, future)) {
-                                complete(event, prediction, error, out);
+                                complete(event, answer, error, out);
                             }
                         });
     }
@@ -206,10 +206,7 @@ public final class InferenceAsyncFunction<T extends SpecificRecordBase>
     }
 
     private void complete(
-            Traced<TextEvent> event,
-            Prediction prediction,
-            Throwable error,
-            ResultFuture<Outcome<T>> out) {
+            Traced<TextEvent> event, Answer answer, Throwable error, ResultFuture<Outcome<T>> out) {
         try {
             Throwable cause = error instanceof CompletionException ? error.getCause() : error;
             if (cause instanceof InferenceException failure) {
@@ -221,8 +218,8 @@ public final class InferenceAsyncFunction<T extends SpecificRecordBase>
                 // Not the text's fault but the engine's: the job fails and is restored.
                 out.completeExceptionally(cause);
             } else {
-                T record = records.record(event, prediction, manifest, model.reference());
-                metrics.result(prediction.truncated());
+                T record = records.record(event, answer);
+                metrics.result(answer.prediction().truncated());
                 emit(event, new Outcome.Success<>(new Traced<>(record, event.origin())), out);
             }
         } catch (Throwable e) {
@@ -278,7 +275,7 @@ public final class InferenceAsyncFunction<T extends SpecificRecordBase>
     @Override
     public void close() {
         if (inFlight != null) {
-            List<CompletableFuture<Prediction>> open = List.copyOf(inFlight.values());
+            List<CompletableFuture<Answer>> open = List.copyOf(inFlight.values());
             inFlight.clear();
             open.forEach(future -> future.cancel(false));
         }

@@ -1,9 +1,8 @@
 package io.streamformer.flink.async;
 
 import io.streamformer.bundle.Manifest;
+import io.streamformer.engine.Answer;
 import io.streamformer.engine.TextInput;
-import io.streamformer.schemas.ModelReference;
-import io.streamformer.task.Prediction;
 import java.io.Serializable;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
@@ -17,9 +16,6 @@ public interface Model extends AutoCloseable {
 
     Manifest manifest();
 
-    /** What every answer says about the model. */
-    ModelReference reference();
-
     /** Texts that have to be under way for the device to stay busy. */
     int minimumCapacity();
 
@@ -28,7 +24,7 @@ public interface Model extends AutoCloseable {
      *
      * @param timeout longest time that a run may work on the text; waiting for it does not count
      */
-    CompletableFuture<Prediction> submit(TextInput input, Duration timeout);
+    CompletableFuture<Answer> submit(TextInput input, Duration timeout);
 
     @Override
     void close();

@@ -1,14 +1,15 @@
 package io.streamformer.flink.async;
 
+import io.streamformer.bundle.BundleException;
+import io.streamformer.bundle.BundleReference;
 import io.streamformer.bundle.Manifest;
+import io.streamformer.engine.Answer;
 import io.streamformer.engine.InferencePipeline;
 import io.streamformer.engine.ModelOptions;
 import io.streamformer.engine.TextInput;
 import io.streamformer.flink.bundle.BundleCache;
 import io.streamformer.inference.Device;
 import io.streamformer.options.Options;
-import io.streamformer.schemas.ModelReference;
-import io.streamformer.task.Prediction;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -25,27 +26,20 @@ public final class PipelineModel implements Model {
     private static final String GPU = "gpu";
 
     private final InferencePipeline pipeline;
-    private final ModelReference reference;
 
     private PipelineModel(InferencePipeline pipeline) {
         this.pipeline = pipeline;
-        Manifest manifest = pipeline.bundle().manifest();
-        reference =
-                new ModelReference(
-                        manifest.name(),
-                        manifest.version(),
-                        pipeline.variant(),
-                        pipeline.bundle().hash());
     }
 
     /**
      * Fetches the bundle and takes a lease on it.
      *
-     * @param bundle path of the bundle in any file system that Flink knows
+     * @param bundle the bundle, in any file system that Flink knows
      * @param cacheDirectory where bundles from elsewhere are kept on the TaskManager's disk; null
      *     for a folder in its temporary one
      */
-    public record Lease(String bundle, Options options, String cacheDirectory) implements Source {
+    public record Lease(BundleReference bundle, Options options, String cacheDirectory)
+            implements Source {
         @Override
         public Model open(RuntimeContext context) {
             Path folder = BundleCache.in(cacheDirectory).fetch(bundle);
@@ -55,6 +49,13 @@ public final class PipelineModel implements Model {
                             context.getExternalResourceInfos(GPU));
             Options effective = options.with(ModelOptions.DEVICE, device);
             InferencePipeline pipeline = InferencePipeline.acquire(folder, effective);
+            try {
+                bundle.check(pipeline.bundle().hash());
+            } catch (BundleException e) {
+                // The folder changed after it was fetched.
+                pipeline.close();
+                throw e;
+            }
             InferenceMetrics.registerSession(
                     context.getMetricGroup(), pipeline, effective.get(ModelOptions.MAX_ROWS));
             return new PipelineModel(pipeline);
@@ -92,17 +93,12 @@ public final class PipelineModel implements Model {
     }
 
     @Override
-    public ModelReference reference() {
-        return reference;
-    }
-
-    @Override
     public int minimumCapacity() {
         return pipeline.minimumCapacity();
     }
 
     @Override
-    public CompletableFuture<Prediction> submit(TextInput input, Duration timeout) {
+    public CompletableFuture<Answer> submit(TextInput input, Duration timeout) {
         return pipeline.submit(input, timeout);
     }
 

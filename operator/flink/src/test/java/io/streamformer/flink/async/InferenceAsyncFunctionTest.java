@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.streamformer.batch.Priority;
+import io.streamformer.bundle.BundleReference;
 import io.streamformer.engine.InferenceException;
 import io.streamformer.engine.ModelOptions;
 import io.streamformer.engine.TextInput;
@@ -13,7 +14,9 @@ import io.streamformer.flink.Outcome;
 import io.streamformer.flink.StepOptions;
 import io.streamformer.flink.Traced;
 import io.streamformer.flink.state.RecordTypeInfo;
+import io.streamformer.flink.task.ClassificationRecords;
 import io.streamformer.flink.task.TaskRecords;
+import io.streamformer.flink.task.TranslationRecords;
 import io.streamformer.flink.testing.FakeModel;
 import io.streamformer.flink.testing.Origins;
 import io.streamformer.options.Options;
@@ -104,7 +107,7 @@ class InferenceAsyncFunctionTest {
         List<String> ids = IntStream.range(0, 64).mapToObj(Integer::toString).toList();
         OperatorSubtaskState state;
         try (Harness<Classification> harness =
-                new Harness<>(TaskRecords.Classifications.INSTANCE, Order.KEY, 64, null)) {
+                new Harness<>(ClassificationRecords.INSTANCE, Order.KEY, 64, null)) {
             for (String id : ids) {
                 harness.send(keyed(id, Integer.parseInt(id) % 2 == 0 ? "even" : "odd"));
             }
@@ -117,7 +120,7 @@ class InferenceAsyncFunctionTest {
         }
         FakeModel again = FakeModel.classifier();
         try (Harness<Classification> harness =
-                new Harness<>(TaskRecords.Classifications.INSTANCE, Order.KEY, 64, state)) {
+                new Harness<>(ClassificationRecords.INSTANCE, Order.KEY, 64, state)) {
             assertThat(again.inputs).extracting(TextInput::text).containsExactlyElementsOf(ids);
             again.answerAll();
             assertThat(harness.ids()).containsExactlyInAnyOrderElementsOf(ids);
@@ -254,7 +257,7 @@ class InferenceAsyncFunctionTest {
         for (Order order : Order.values()) {
             FakeModel slow = FakeModel.classifier();
             try (Harness<Classification> harness =
-                    new Harness<>(TaskRecords.Classifications.INSTANCE, order, events, null)) {
+                    new Harness<>(ClassificationRecords.INSTANCE, order, events, null)) {
                 for (int i = 0; i < events; i++) {
                     harness.send(keyed("id" + i, i % 2 == 0 ? "even" : "odd"));
                 }
@@ -329,12 +332,20 @@ class InferenceAsyncFunctionTest {
     @Test
     void anErrorWhileAnAnswerBecomesARecordFailsTheJob() throws Exception {
         for (Order order : Order.values()) {
-            FakeModel ill = FakeModel.classifier();
-            ill.broken = new NoClassDefFoundError("org/example/Missing");
+            FakeModel fake = FakeModel.classifier();
+            TextEvent broken =
+                    new TextEvent() {
+                        @Override
+                        public Map<String, String> getAttributes() {
+                            throw new NoClassDefFoundError("org/example/Missing");
+                        }
+                    };
+            broken.setId("a");
+            broken.setText("a");
             try (Harness<Classification> harness = classify(order)) {
                 harness.flink.getEnvironment().setExpectedExternalFailureCause(Throwable.class);
-                harness.send("a");
-                ill.answer(0);
+                harness.send(new Traced<>(broken, Origin.NONE));
+                fake.answer(0);
                 harness.work();
                 assertThat(harness.flink.getEnvironment().getActualExternalFailureCause())
                         .hasValueSatisfying(
@@ -359,7 +370,7 @@ class InferenceAsyncFunctionTest {
         }
         FakeModel again = FakeModel.classifier();
         try (Harness<Classification> harness =
-                new Harness<>(TaskRecords.Classifications.INSTANCE, Order.ALL, 4, state)) {
+                new Harness<>(ClassificationRecords.INSTANCE, Order.ALL, 4, state)) {
             assertThat(again.inputs).extracting(input -> input.text()).containsExactly("b", "c");
             again.answerAll();
             emitted.addAll(harness.ids());
@@ -391,18 +402,21 @@ class InferenceAsyncFunctionTest {
     void theDefaultCapacityKeepsAnyNumberOfCoresBusy() {
         Model.Source large =
                 new PipelineModel.Lease(
-                        "bundle", Options.DEFAULTS.with(ModelOptions.RUN_THREADS, 32), null);
+                        BUNDLE, Options.DEFAULTS.with(ModelOptions.RUN_THREADS, 32), null);
         assertThat(capacity(large, Options.DEFAULTS)).isEqualTo(32 * 33);
         Model.Source small =
                 new PipelineModel.Lease(
-                        "bundle", Options.DEFAULTS.with(ModelOptions.RUN_THREADS, 2), null);
+                        BUNDLE, Options.DEFAULTS.with(ModelOptions.RUN_THREADS, 2), null);
         assertThat(capacity(small, Options.DEFAULTS)).isEqualTo(1024);
         assertThat(capacity(large, Options.DEFAULTS.with(StepOptions.ASYNC_CAPACITY, 100)))
                 .isEqualTo(100);
     }
 
+    private static final BundleReference BUNDLE =
+            new BundleReference("file:///bundle", "0".repeat(64));
+
     private static int capacity(Model.Source source, Options options) {
-        return new InferenceAsyncFunction<>(source, TaskRecords.Classifications.INSTANCE, options)
+        return new InferenceAsyncFunction<>(source, ClassificationRecords.INSTANCE, options)
                 .capacity();
     }
 
@@ -418,7 +432,7 @@ class InferenceAsyncFunctionTest {
             Thread task = Thread.currentThread();
             AtomicInteger submitted = new AtomicInteger();
             try (Harness<Classification> harness =
-                    new Harness<>(TaskRecords.Classifications.INSTANCE, options, null)) {
+                    new Harness<>(ClassificationRecords.INSTANCE, options, null)) {
                 harness.send("a".repeat(300), "b".repeat(300));
                 Thread answers =
                         new Thread(
@@ -500,11 +514,11 @@ class InferenceAsyncFunctionTest {
     }
 
     private static Harness<Classification> classify(Order order) throws Exception {
-        return new Harness<>(TaskRecords.Classifications.INSTANCE, order, 4, null);
+        return new Harness<>(ClassificationRecords.INSTANCE, order, 4, null);
     }
 
     private static Harness<Translation> translate() throws Exception {
-        return new Harness<>(TaskRecords.Translations.INSTANCE, Order.ALL, 4, null);
+        return new Harness<>(TranslationRecords.INSTANCE, Order.ALL, 4, null);
     }
 
     /** Flink's harness around the function, with a mailbox that works on demand. */

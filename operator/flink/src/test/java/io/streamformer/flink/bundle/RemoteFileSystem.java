@@ -1,5 +1,6 @@
 package io.streamformer.flink.bundle;
 
+import java.io.IOException;
 import java.net.URI;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.apache.flink.core.fs.FSDataInputStream;
@@ -13,6 +14,9 @@ public final class RemoteFileSystem extends LocalFileSystem {
 
     static final AtomicInteger OPENED = new AtomicInteger();
 
+    /** What every read fails with; null where none does. */
+    static volatile String failure;
+
     @Override
     public boolean isDistributedFS() {
         return true;
@@ -24,7 +28,10 @@ public final class RemoteFileSystem extends LocalFileSystem {
     }
 
     @Override
-    public FSDataInputStream open(Path path) throws java.io.IOException {
+    public FSDataInputStream open(Path path) throws IOException {
+        if (failure != null) {
+            throw new IOException(failure);
+        }
         OPENED.incrementAndGet();
         return super.open(new Path(path.getPath()));
     }

@@ -1,16 +1,18 @@
 package io.streamformer.inference.ort;
 
+import ai.onnxruntime.OnnxJavaType;
 import ai.onnxruntime.OnnxTensor;
+import ai.onnxruntime.OnnxValue;
 import ai.onnxruntime.OrtEnvironment;
 import ai.onnxruntime.OrtException;
 import ai.onnxruntime.OrtLoggingLevel;
 import ai.onnxruntime.OrtSession;
 import io.streamformer.bundle.DecodingOptions;
-import io.streamformer.bundle.Task;
 import io.streamformer.inference.GenerationOptions;
 import io.streamformer.inference.ModelException;
 import io.streamformer.inference.ModelInput;
 import io.streamformer.inference.ModelOutput;
+import io.streamformer.inference.ModelRunner;
 import io.streamformer.options.Option;
 import io.streamformer.tokenize.TokenizedText;
 import java.nio.ByteBuffer;
@@ -25,12 +27,12 @@ import java.util.Map;
 import java.util.Set;
 
 /** Runs batches on one thread, with input buffers that are kept from run to run. */
-public final class ModelRunner {
+final class OrtRunner implements ModelRunner {
 
     private final OrtEnvironment environment = OrtEnvironment.getEnvironment();
     private final OrtSession session;
     private final int padTokenId;
-    private final Task task;
+    private final boolean generates;
     private final Shortlist shortlist;
     private final boolean minimumPerRow;
     private final Set<String> inputNames;
@@ -50,15 +52,15 @@ public final class ModelRunner {
     private LongBuffer seeds = allocate(0);
     private LongBuffer candidates = allocate(0);
 
-    ModelRunner(
+    OrtRunner(
             OrtSession session,
             int padTokenId,
-            Task task,
+            boolean generates,
             Shortlist shortlist,
             boolean minimumPerRow) {
         this.session = session;
         this.padTokenId = padTokenId;
-        this.task = task;
+        this.generates = generates;
         this.shortlist = shortlist;
         this.minimumPerRow = minimumPerRow;
         this.inputNames = session.getInputNames();
@@ -69,13 +71,7 @@ public final class ModelRunner {
                         .toList();
     }
 
-    /**
-     * Runs the rows as one batch, padded to the longest.
-     *
-     * @param rows at least one row
-     * @param generation how to decode; ignored by a model that does not generate
-     * @throws ModelException if ONNX Runtime failed
-     */
+    @Override
     public ModelOutput run(List<ModelInput> rows, GenerationOptions generation) {
         if (rows.isEmpty()) {
             throw new IllegalArgumentException("a batch has at least one row: this is a bug");
@@ -93,7 +89,7 @@ public final class ModelRunner {
             if (typed) {
                 inputs.put(GraphCheck.TOKEN_TYPE_IDS, tensor(types, shape));
             }
-            if (task.generates()) {
+            if (generates) {
                 addDecoding(rows, generation, inputs);
             }
             try (OrtSession.RunOptions options = new OrtSession.RunOptions()) {
@@ -113,10 +109,7 @@ public final class ModelRunner {
         }
     }
 
-    /**
-     * Asks the run under way to end; it fails after the operator that it is at. Called by any
-     * thread; does nothing between two runs.
-     */
+    @Override
     public synchronized void terminate() {
         if (running == null) {
             return;
@@ -225,47 +218,25 @@ public final class ModelRunner {
         return OnnxTensor.createTensor(environment, buffer, shape);
     }
 
-    private ModelOutput read(OrtSession.Result result) {
-        return switch (task) {
-            case TEXT_CLASSIFICATION -> {
-                OnnxTensor logits = output(result, GraphCheck.LOGITS);
-                yield new ModelOutput.Logits(floats(logits), axis(logits, 1));
+    private static ModelOutput read(OrtSession.Result result) {
+        ModelOutput output = new ModelOutput();
+        for (Map.Entry<String, OnnxValue> entry : result) {
+            OnnxTensor tensor = (OnnxTensor) entry.getValue();
+            long[] shape = tensor.getInfo().getShape();
+            if (tensor.getInfo().type == OnnxJavaType.INT64) {
+                output.with(entry.getKey(), longs(tensor), shape);
+            } else {
+                output.with(entry.getKey(), floats(tensor), shape);
             }
-            case TOKEN_CLASSIFICATION -> {
-                OnnxTensor logits = output(result, GraphCheck.LOGITS);
-                yield new ModelOutput.TokenLogits(floats(logits), axis(logits, 1), axis(logits, 2));
-            }
-            case QUESTION_ANSWERING -> {
-                OnnxTensor starts = output(result, GraphCheck.START_LOGITS);
-                yield new ModelOutput.SpanLogits(
-                        floats(starts),
-                        floats(output(result, GraphCheck.END_LOGITS)),
-                        axis(starts, 1));
-            }
-            case FEATURE_EXTRACTION -> {
-                OnnxTensor embeddings = output(result, GraphCheck.EMBEDDINGS);
-                yield new ModelOutput.Embeddings(floats(embeddings), axis(embeddings, 1));
-            }
-            case TRANSLATION, SUMMARIZATION, TEXT2TEXT_GENERATION, TEXT_GENERATION ->
-                    sequences(result);
-        };
+        }
+        return output;
     }
 
-    private static ModelOutput sequences(OrtSession.Result result) {
-        OnnxTensor sequences = output(result, GraphCheck.SEQUENCES);
-        LongBuffer buffer = sequences.getLongBuffer();
-        long[] tokens = new long[buffer.remaining()];
-        buffer.get(tokens);
-        OnnxTensor tokenScores = find(result, GraphCheck.TOKEN_SCORES);
-        OnnxTensor alignments = find(result, GraphCheck.ALIGNMENTS);
-        return new ModelOutput.Sequences(
-                tokens,
-                floats(output(result, GraphCheck.SCORES)),
-                axis(sequences, 1),
-                axis(sequences, 2),
-                tokenScores == null ? null : floats(tokenScores),
-                alignments == null ? null : floats(alignments),
-                alignments == null ? 0 : axis(alignments, 3));
+    private static long[] longs(OnnxTensor tensor) {
+        LongBuffer buffer = tensor.getLongBuffer();
+        long[] values = new long[buffer.remaining()];
+        buffer.get(values);
+        return values;
     }
 
     private static float[] floats(OnnxTensor tensor) {
@@ -273,25 +244,6 @@ public final class ModelRunner {
         float[] values = new float[buffer.remaining()];
         buffer.get(values);
         return values;
-    }
-
-    private static int axis(OnnxTensor tensor, int axis) {
-        return (int) tensor.getInfo().getShape()[axis];
-    }
-
-    private static OnnxTensor find(OrtSession.Result result, String name) {
-        return (OnnxTensor) result.get(name).orElse(null);
-    }
-
-    private static OnnxTensor output(OrtSession.Result result, String name) {
-        return (OnnxTensor)
-                result.get(name)
-                        .orElseThrow(
-                                () ->
-                                        new IllegalStateException(
-                                                "the graph was checked and has no output "
-                                                        + name
-                                                        + ": this is a bug"));
     }
 
     /** ONNX Runtime has no code for it: providers and allocators say it in their own words. */

@@ -1,0 +1,17 @@
+package io.streamformer.inference.ort;
+
+import io.streamformer.bundle.Bundle;
+import io.streamformer.inference.InferenceEngine;
+import io.streamformer.inference.LoadedModel;
+import io.streamformer.inference.SessionSetup;
+import java.util.Set;
+
+/** ONNX Runtime. */
+public enum OrtEngine implements InferenceEngine {
+    INSTANCE;
+
+    @Override
+    public LoadedModel load(Bundle bundle, SessionSetup setup, Set<String> outputs) {
+        return OrtModel.load(bundle, setup, outputs);
+    }
+}

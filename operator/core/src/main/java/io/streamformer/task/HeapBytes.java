@@ -1,0 +1,15 @@
+package io.streamformer.task;
+
+/** About how many bytes of heap values take. */
+public final class HeapBytes {
+
+    /** An object, or an element of a list, besides its characters. */
+    public static final int OBJECT = 64;
+
+    private HeapBytes() {}
+
+    /** A text; 0 for null. */
+    public static int of(String text) {
+        return text == null ? 0 : OBJECT + text.length() * Character.BYTES;
+    }
+}
