@@ -304,6 +304,7 @@ public final class MicroBatcher<R extends BatchRow> implements AutoCloseable {
         private final List<R> rows;
         private final Lane<R> lane;
         private final long charged;
+        private boolean fitted;
 
         private Batch(List<R> rows, Lane<R> lane, long charged) {
             this.rows = rows;
@@ -323,7 +324,7 @@ public final class MicroBatcher<R extends BatchRow> implements AutoCloseable {
         /** Runs and answers the rows; a failure of the answering itself fails all of them. */
         void run(DeviceScheduler.Worker worker) {
             try {
-                runOrSplit(rows, lane.runner(), worker);
+                fitted = runOrSplit(rows, lane.runner(), worker);
             } catch (Throwable e) {
                 abort(e);
             }
@@ -343,16 +344,20 @@ public final class MicroBatcher<R extends BatchRow> implements AutoCloseable {
             inFlight -= rows.size();
             idle.add(lane);
             policy.ran(nanos, rows.get(0).length() * rows.size());
+            if (fitted) {
+                policy.fitted(rows.get(0).length(), rows.size());
+            }
             if (inFlight == 0) {
                 ended.signalAll();
             }
         }
     }
 
-    private void runOrSplit(List<R> rows, BatchRunner<R> runner, DeviceScheduler.Worker worker) {
+    /** Runs rows and answers them; false where they did not run as one batch. */
+    private boolean runOrSplit(List<R> rows, BatchRunner<R> runner, DeviceScheduler.Worker worker) {
         try {
             runner.run(rows);
-            fitted(rows);
+            return true;
         } catch (Throwable e) {
             boolean late = worker.terminated();
             Throwable cause = late ? late(e) : e;
@@ -360,7 +365,7 @@ public final class MicroBatcher<R extends BatchRow> implements AutoCloseable {
                 if (worker.begin(rows)) {
                     failOrRetry(rows.get(0), cause, runner);
                 }
-                return;
+                return false;
             }
             if (!late && runner.isOutOfMemory(cause)) {
                 lock.lock();
@@ -374,22 +379,14 @@ public final class MicroBatcher<R extends BatchRow> implements AutoCloseable {
             int half = rows.size() / 2;
             runHalf(rows.subList(0, half), runner, worker);
             runHalf(rows.subList(half, rows.size()), runner, worker);
-        }
-    }
-
-    private void fitted(List<R> rows) {
-        lock.lock();
-        try {
-            policy.fitted(rows.get(0).length(), rows.size());
-        } finally {
-            lock.unlock();
+            return false;
         }
     }
 
     private void runHalf(List<R> half, BatchRunner<R> runner, DeviceScheduler.Worker worker) {
         List<R> rows = half.stream().filter(row -> !row.abandoned()).toList();
         if (!rows.isEmpty() && worker.begin(rows)) {
-            runOrSplit(rows, runner, worker);
+            var unused = runOrSplit(rows, runner, worker);
         }
     }
 
