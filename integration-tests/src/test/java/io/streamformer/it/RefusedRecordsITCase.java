@@ -67,7 +67,12 @@ class RefusedRecordsITCase {
         try (TestJob running = start(prefix)) {
             var unused =
                     sender.scheduleWithFixedDelay(
-                            () -> running.sendLater("id", "Hello!"), 0, 20, TimeUnit.MILLISECONDS);
+                            () -> {
+                                var unusedRecord = running.sendLater("id", "Hello!");
+                            },
+                            0,
+                            20,
+                            TimeUnit.MILLISECONDS);
             running.await(1);
             assertThatThrownBy(() -> start(prefix))
                     .isInstanceOf(IllegalArgumentException.class)

@@ -33,8 +33,21 @@ final class BatchPolicy<R extends BatchRow> {
     private final BitSet lengths;
     private int waiting;
 
+    /** Good runs after which a learned ceiling is put to the test; doubles with each failure. */
+    private static final int FIRST_PATIENCE = 256;
+
+    private static final int MOST_PATIENCE = 1 << 16;
+
     /** Padded tokens that fit into memory, by the power of two below the longest row. */
     private final int[] memoryCeilings = new int[Integer.SIZE];
+
+    /** The largest batch that fitted, in padded tokens, by the same. */
+    private final int[] fitted = new int[Integer.SIZE];
+
+    /** Runs that fitted and were as large as the ceiling allows, by the same. */
+    private final int[] heldBack = new int[Integer.SIZE];
+
+    private int patience = FIRST_PATIENCE / 2;
 
     private final RunCost cost = new RunCost();
 
@@ -93,10 +106,36 @@ final class BatchPolicy<R extends BatchRow> {
 
     /** Remembers that a batch of this shape did not fit into the device's memory. */
     void outOfMemory(int longest, int rows) {
-        int half = Math.max(1, longest * rows / 2);
+        int group = group(longest);
+        int tokens = longest * rows;
+        if (fitted[group] >= tokens) {
+            // It did fit once, so there is less memory now.
+            fitted[group] = 0;
+        }
+        int fits = Math.max(1, Math.max(tokens / 2, fitted[group]));
         // Attention needs more for a longer row, so what does not fit here fits nowhere above.
-        for (int i = group(longest); i < memoryCeilings.length; i++) {
-            memoryCeilings[i] = Math.min(memoryCeilings[i], half);
+        for (int i = group; i < memoryCeilings.length; i++) {
+            memoryCeilings[i] = Math.min(memoryCeilings[i], fits);
+            heldBack[i] = 0;
+        }
+        patience = Math.min(MOST_PATIENCE, patience * 2);
+    }
+
+    /**
+     * Remembers that a batch of this shape fitted into the device's memory. A ceiling that held
+     * back many batches rises by a quarter: memory that others used may be free again.
+     */
+    void fitted(int longest, int rows) {
+        int group = group(longest);
+        int ceiling = memoryCeilings[group];
+        if (ceiling == limits.maxTokens()) {
+            return;
+        }
+        fitted[group] = Math.max(fitted[group], longest * rows);
+        if (longest * (rows + 1L) > ceiling && ++heldBack[group] >= patience) {
+            heldBack[group] = 0;
+            long higher = Math.max(ceiling * 5L / 4, ceiling + (long) longest);
+            memoryCeilings[group] = (int) Math.min(limits.maxTokens(), higher);
         }
     }
 

@@ -15,6 +15,12 @@ public interface BatchRow {
     /** Counts a run that failed with this row alone; says how many there were. */
     int failedAlone();
 
+    /**
+     * Told now and then how long the row's run has taken so far, and may give up on the answer.
+     * Time in the queue does not count.
+     */
+    default void running(long nanos) {}
+
     /** True where nobody waits for the answer any more. */
     boolean abandoned();
 }

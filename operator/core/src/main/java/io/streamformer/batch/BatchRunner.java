@@ -12,8 +12,17 @@ public interface BatchRunner<R extends BatchRow> {
      */
     void run(List<R> rows) throws Exception;
 
+    /**
+     * Asks the run under way to end with a failure. Called by another thread, perhaps more than
+     * once; does nothing between two runs.
+     */
+    void terminate();
+
     /** Answers a row with the failure of a run that had no other row in it; it is not run again. */
     void fail(R row, Throwable failure);
+
+    /** Answers a row with a failure that is not the row's, without a run. Called by any thread. */
+    void abort(R row, Throwable failure);
 
     /** True where the same row alone may be answered a moment later: the device is at fault. */
     boolean isTransient(Throwable failure);

@@ -9,7 +9,6 @@ import com.fasterxml.jackson.databind.exc.UnrecognizedPropertyException;
 import com.fasterxml.jackson.databind.exc.ValueInstantiationException;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import java.io.IOException;
-import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
@@ -234,7 +233,7 @@ public final class Bundle {
                         name + " is missing",
                         COPY_AGAIN);
             }
-            String actual = sha256Of(path);
+            String actual = FileHashes.sha256(path);
             if (!actual.equals(entry.getValue())) {
                 throw new BundleException(
                         "the SHA-256 of " + name + " is " + entry.getValue(), actual, COPY_AGAIN);
@@ -263,20 +262,7 @@ public final class Bundle {
         return false;
     }
 
-    private static String sha256Of(Path path) {
-        MessageDigest digest = sha256();
-        byte[] buffer = new byte[1 << 16];
-        try (InputStream in = Files.newInputStream(path)) {
-            for (int read = in.read(buffer); read >= 0; read = in.read(buffer)) {
-                digest.update(buffer, 0, read);
-            }
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
-        return HexFormat.of().formatHex(digest.digest());
-    }
-
-    private static MessageDigest sha256() {
+    static MessageDigest sha256() {
         try {
             return MessageDigest.getInstance("SHA-256");
         } catch (NoSuchAlgorithmException e) {

@@ -1,47 +1,38 @@
 package io.streamformer.engine;
 
 import io.streamformer.batch.DeviceScheduler;
-import io.streamformer.inference.Device;
-import java.util.HashMap;
-import java.util.Map;
 
-/** The schedulers of this JVM with their counted leases: one per device and number of threads. */
+/**
+ * The schedulers of this JVM with their counted leases: one for its CPU and one for its GPUs, so
+ * that all sessions of a device take turns on it, whatever their options call it.
+ */
 final class DeviceSchedulers {
 
-    private record Key(Device device, int runThreads) {}
+    static final DeviceSchedulers CPU = new DeviceSchedulers();
+    static final DeviceSchedulers GPU = new DeviceSchedulers();
 
-    private static final class Entry {
-        private final DeviceScheduler scheduler;
-        private int leases;
-
-        Entry(Key key) {
-            scheduler = new DeviceScheduler(key.device().toString(), key.runThreads());
-        }
-    }
-
-    private static final Map<Key, Entry> ENTRIES = new HashMap<>();
+    private DeviceScheduler scheduler;
+    private int leases;
 
     private DeviceSchedulers() {}
 
-    /** The scheduler of a device; its threads start with the first lease. */
-    static DeviceScheduler lease(Device device, int runThreads) {
-        synchronized (ENTRIES) {
-            Entry entry = ENTRIES.computeIfAbsent(new Key(device, runThreads), Entry::new);
-            entry.leases++;
-            return entry.scheduler;
+    /** The scheduler; its first threads start with the first queue. */
+    synchronized DeviceScheduler lease() {
+        if (leases == 0) {
+            scheduler = new DeviceScheduler("streamformer");
         }
+        leases++;
+        return scheduler;
     }
 
     /** Gives a lease back; the last one ends the threads. */
-    static void release(Device device, int runThreads) {
-        Key key = new Key(device, runThreads);
+    void release() {
         DeviceScheduler last = null;
-        synchronized (ENTRIES) {
-            Entry entry = ENTRIES.get(key);
-            entry.leases--;
-            if (entry.leases == 0) {
-                ENTRIES.remove(key);
-                last = entry.scheduler;
+        synchronized (this) {
+            leases--;
+            if (leases == 0) {
+                last = scheduler;
+                scheduler = null;
             }
         }
         if (last != null) {

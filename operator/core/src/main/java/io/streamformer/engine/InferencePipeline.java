@@ -5,6 +5,7 @@ import io.streamformer.inference.InferenceEngine;
 import io.streamformer.inference.ort.OrtEngine;
 import io.streamformer.options.Options;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicBoolean;
 
@@ -13,6 +14,8 @@ import java.util.concurrent.atomic.AtomicBoolean;
  * equal options share one session in the JVM.
  */
 public final class InferencePipeline implements AutoCloseable {
+
+    private static final Duration FOREVER = Duration.ofDays(365);
 
     private final SessionRegistry.Entry entry;
     private final SharedSession session;
@@ -55,13 +58,20 @@ public final class InferencePipeline implements AutoCloseable {
      * InferenceException}. Any other failure of the future is one of the engine, not of the text. A
      * future that is cancelled, or completed from outside, leaves the queue before it costs device
      * time. Futures complete on the run threads: what depends on them must be short.
+     *
+     * @param timeout longest time that a run may work on the text; waiting for it does not count
      */
-    public CompletableFuture<Answer> submit(TextInput input) {
+    public CompletableFuture<Answer> submit(TextInput input, Duration timeout) {
         if (closed.get()) {
             throw new IllegalStateException(
                     "a text came to a closed pipeline: keep the lease until the last answer");
         }
-        return session.submit(input);
+        return session.submit(input, timeout);
+    }
+
+    /** The same without a limit of its own to the time of a run. */
+    public CompletableFuture<Answer> submit(TextInput input) {
+        return submit(input, FOREVER);
     }
 
     /** Counters shared by all leases of the session. */

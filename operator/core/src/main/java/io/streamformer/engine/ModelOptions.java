@@ -75,6 +75,19 @@ public final class ModelOptions {
                             "Longest time a run should take, judged by earlier runs; batches get"
                                     + " smaller to meet it. 0 means no limit.");
 
+    public static final Option<Duration> RUN_TIMEOUT =
+            Option.named("run-timeout", ROUTE, DURATION)
+                    .defaultsTo(Duration.ofMinutes(2))
+                    .check(
+                            "1 s to 1 day",
+                            v ->
+                                    v.compareTo(Duration.ofSeconds(1)) >= 0
+                                            && v.compareTo(Duration.ofDays(1)) <= 0)
+                    .help(
+                            "Longest time a run may take before it is ended and its texts are run"
+                                    + " again in halves. Raise it if a single text takes longer. A"
+                                    + " run that does not end fails the job.");
+
     public static final Option<Integer> RUN_THREADS =
             Option.named("run-threads", ROUTE, INTEGER)
                     .defaultsTo(0)

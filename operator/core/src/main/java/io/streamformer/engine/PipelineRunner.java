@@ -10,8 +10,8 @@ import io.streamformer.task.Prediction;
 import io.streamformer.task.PredictionDecoder;
 import java.util.AbstractList;
 import java.util.List;
-import java.util.concurrent.CancellationException;
 import java.util.concurrent.Executor;
+import java.util.concurrent.TimeoutException;
 
 /** Runs batches of queued texts on one thread: model, decoder, and the futures' completion. */
 final class PipelineRunner implements BatchRunner<QueuedText> {
@@ -108,10 +108,20 @@ final class PipelineRunner implements BatchRunner<QueuedText> {
     }
 
     @Override
+    public void terminate() {
+        model.terminate();
+    }
+
+    @Override
+    public void abort(QueuedText row, Throwable failure) {
+        stats.failures.increment();
+        row.completeExceptionally(failure);
+    }
+
+    @Override
     public void fail(QueuedText row, Throwable failure) {
         stats.failures.increment();
-        row.completeExceptionally(
-                failure instanceof CancellationException ? failure : judge(row, failure));
+        row.completeExceptionally(judge(row, failure));
     }
 
     /** Tells a bad text from a broken engine. */
@@ -128,7 +138,9 @@ final class PipelineRunner implements BatchRunner<QueuedText> {
             stats.outOfMemory.increment();
         }
         return new InferenceException(
-                InferenceException.Stage.INFERENCE,
+                failure instanceof TimeoutException
+                        ? InferenceException.Stage.TIMEOUT
+                        : InferenceException.Stage.INFERENCE,
                 "the model failed on this text of "
                         + row.input().text().length()
                         + " tokens alone: "

@@ -32,6 +32,8 @@ public final class PipelineStats {
         int inFlight();
 
         int tokenCeiling();
+
+        long oldestRunNanos();
     }
 
     PipelineStats(Queue queue) {
@@ -120,6 +122,11 @@ public final class PipelineStats {
     /** Tokens that a batch of the longest texts may cost, as far as runs have shown. */
     public int tokenCeiling() {
         return queue.tokenCeiling();
+    }
+
+    /** How long the oldest run has taken so far; 0 for none. */
+    public long oldestRunNanos() {
+        return queue.oldestRunNanos();
     }
 
     /** From submission to the start of the run, per text. */

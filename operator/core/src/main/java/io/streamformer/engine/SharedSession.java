@@ -4,6 +4,7 @@ import io.streamformer.batch.BatchLimits;
 import io.streamformer.batch.DeviceScheduler;
 import io.streamformer.batch.MicroBatcher;
 import io.streamformer.batch.Priority;
+import io.streamformer.batch.RuntimeThreads;
 import io.streamformer.bundle.Bundle;
 import io.streamformer.bundle.Manifest;
 import io.streamformer.inference.Device;
@@ -16,12 +17,17 @@ import io.streamformer.options.Options;
 import io.streamformer.task.PredictionDecoder;
 import io.streamformer.task.TaskDefinition;
 import io.streamformer.tokenize.Tokenizer;
+import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -30,10 +36,13 @@ final class SharedSession implements AutoCloseable {
 
     private static final Logger LOG = LoggerFactory.getLogger(SharedSession.class);
 
+    /** How long closing waits for the last texts to be tokenized, and the last answers read. */
+    private static final Duration PATIENCE = Duration.ofSeconds(20);
+
     private final Bundle bundle;
     private final String variant;
     private final Device device;
-    private final int runThreads;
+    private final DeviceSchedulers schedulers;
     private final int minimumCapacity;
     private final int maxBatchTokens;
     private final RowInputs inputs;
@@ -42,9 +51,15 @@ final class SharedSession implements AutoCloseable {
     private final Tokenizer tokenizer;
     private final List<LoadedModel> models;
     private final ExecutorService answers;
+
+    /** Null where the sender's thread tokenizes. */
+    private final ExecutorService tokenizers;
+
     private final MicroBatcher<QueuedText> batcher;
     private final PipelineStats stats;
+    private final LengthRatio answerLengths = new LengthRatio();
     private final ResultCache cache;
+    private final EqualTexts equalTexts = new EqualTexts();
 
     private SharedSession(
             Bundle bundle, Options options, Tokenizer tokenizer, List<LoadedModel> models) {
@@ -64,7 +79,7 @@ final class SharedSession implements AutoCloseable {
                         maxBatchTokens,
                         highestCost(manifest.limits().maxTokens()),
                         options.get(ModelOptions.MAX_DELAY),
-                        options.get(ModelOptions.MAX_TIME));
+                        longestRun(options));
         inputs = new RowInputs(manifest, tokenizer);
         GoldenReplay golden = new GoldenReplay(bundle, options.get(ModelOptions.VARIANT));
         List<List<ModelInput>> texts = golden.read(inputs);
@@ -76,33 +91,43 @@ final class SharedSession implements AutoCloseable {
         TaskDefinition task = TaskDefinition.of(manifest.task());
         decoder = task.decoder(bundle, tokenizer, generation);
         Answer.ServedModel served = new Answer.ServedModel(manifest, variant, bundle.hash());
-        runThreads = runThreads(options);
+        List<String> lanes = lanes(options);
         stats = new PipelineStats(new Queue());
         long cacheBytes = options.get(ModelOptions.CACHE_MAX_BYTES);
         cache = cacheBytes == 0 ? null : new ResultCache(cacheBytes);
         // A GPU goes on with the next batch while the CPU makes words of the last one; with a CPU
         // both would share the same cores.
-        answers = device.gpu() ? Executors.newSingleThreadExecutor(SharedSession::thread) : null;
-        DeviceScheduler scheduler = DeviceSchedulers.lease(device, runThreads);
+        answers = device.gpu() ? threads("answers", 1) : null;
+        // One core cannot tokenize as fast as a GPU reads, and a Flink task has one. With a CPU all
+        // cores are the model's, and another thread would only add a hand-over.
+        tokenizers =
+                device.gpu()
+                        ? threads("tokenize", Runtime.getRuntime().availableProcessors())
+                        : null;
+        schedulers = device.gpu() ? DeviceSchedulers.GPU : DeviceSchedulers.CPU;
+        DeviceScheduler scheduler = schedulers.lease();
         try {
             batcher =
                     new MicroBatcher<>(
                             scheduler,
                             limits,
-                            thread ->
+                            options.get(ModelOptions.RUN_TIMEOUT),
+                            lanes,
+                            lane ->
                                     new PipelineRunner(
-                                            models.get(thread % models.size()).newRunner(),
+                                            models.get(lane % models.size()).newRunner(),
                                             decoder,
                                             generation,
                                             texts.get(0).get(0),
                                             served,
                                             stats,
                                             answers == null ? Runnable::run : answers));
-        } catch (RuntimeException e) {
-            DeviceSchedulers.release(device, runThreads);
+        } catch (RuntimeException | Error e) {
+            schedulers.release();
+            pools().forEach(ExecutorService::shutdown);
             throw e;
         }
-        minimumCapacity = options.get(ModelOptions.MAX_ROWS) * (runThreads + 1);
+        minimumCapacity = options.get(ModelOptions.MAX_ROWS) * (lanes.size() + 1);
         LOG.info(
                 "Loaded {} {} ({}, bundle {}) on {} with {} run threads of {} intra-op threads{}",
                 manifest.name(),
@@ -110,15 +135,28 @@ final class SharedSession implements AutoCloseable {
                 variant,
                 bundle.hash().substring(0, 12),
                 device,
-                runThreads,
+                lanes.size(),
                 options.get(ModelOptions.INTRA_OP_THREADS),
                 measured(bundle.variant(variant)));
     }
 
-    private static Thread thread(Runnable work) {
-        Thread thread = new Thread(work, "streamformer-answers");
-        thread.setDaemon(true);
-        return thread;
+    /** Threads that end when they have nothing to do for a while. */
+    private static ExecutorService threads(String name, int count) {
+        ThreadPoolExecutor pool =
+                new ThreadPoolExecutor(
+                        count,
+                        count,
+                        1,
+                        TimeUnit.MINUTES,
+                        new LinkedBlockingQueue<>(),
+                        work -> RuntimeThreads.daemon("streamformer-" + name, work));
+        pool.allowCoreThreadTimeOut(true);
+        return pool;
+    }
+
+    /** The threads beside the run threads. */
+    private List<ExecutorService> pools() {
+        return Stream.of(tokenizers, answers).filter(Objects::nonNull).toList();
     }
 
     /** What was measured of a variant when it was made, in words; nothing where nothing was. */
@@ -149,7 +187,7 @@ final class SharedSession implements AutoCloseable {
                 }
             }
             return new SharedSession(bundle, options, tokenizer, models);
-        } catch (RuntimeException e) {
+        } catch (RuntimeException | Error e) {
             models.forEach(LoadedModel::close);
             tokenizer.close();
             throw e;
@@ -172,9 +210,9 @@ final class SharedSession implements AutoCloseable {
         return minimumCapacity;
     }
 
-    CompletableFuture<Answer> submit(TextInput input) {
+    CompletableFuture<Answer> submit(TextInput input, Duration timeout) {
         if (cache == null) {
-            return queue(input);
+            return queue(input, timeout);
         }
         Answer known = cache.find(input);
         if (known != null) {
@@ -182,12 +220,29 @@ final class SharedSession implements AutoCloseable {
             return CompletableFuture.completedFuture(known);
         }
         stats.cacheMisses.increment();
-        CompletableFuture<Answer> answer = queue(input);
+        return equalTexts.join(input, timeout, () -> queueAndKeep(input, timeout));
+    }
+
+    private CompletableFuture<Answer> queueAndKeep(TextInput input, Duration timeout) {
+        CompletableFuture<Answer> answer = queue(input, timeout);
         var unused = answer.thenAccept(prediction -> cache.put(input, prediction));
         return answer;
     }
 
-    private CompletableFuture<Answer> queue(TextInput input) {
+    private CompletableFuture<Answer> queue(TextInput input, Duration timeout) {
+        long arrival = System.nanoTime();
+        return tokenizers == null
+                ? tokenizeAndAdd(input, timeout, arrival)
+                : new HandOver(tokenizers, () -> tokenizeAndAdd(input, timeout, arrival));
+    }
+
+    /**
+     * Tokenizes a text and queues its rows.
+     *
+     * @param arrival when it came; texts that several threads tokenize keep their turn by it
+     */
+    private CompletableFuture<Answer> tokenizeAndAdd(
+            TextInput input, Duration timeout, long arrival) {
         long start = System.nanoTime();
         List<ModelInput> rows;
         try {
@@ -196,25 +251,23 @@ final class SharedSession implements AutoCloseable {
             stats.failures.increment();
             return CompletableFuture.failedFuture(e);
         }
-        long arrival = System.nanoTime();
-        stats.tokenizeTime.record(arrival - start);
+        stats.tokenizeTime.record(System.nanoTime() - start);
         List<QueuedText> queued = new ArrayList<>(rows.size());
         for (ModelInput row : rows) {
-            QueuedText text = new QueuedText(row, cost(row), arrival, input.priority());
+            QueuedText text = new QueuedText(row, cost(row), arrival, input.priority(), timeout);
             batcher.add(text);
             queued.add(text);
         }
         return queued.size() == 1 ? queued.get(0) : new WindowedText(queued, decoder);
     }
 
-    /** Tokens of a row and of its answer, as long as answers to such a row have been so far. */
+    /** Tokens of a row and of its answer, as long as answers to such a row have been lately. */
     private int cost(ModelInput row) {
         int length = row.text().length();
         if (generation == null) {
             return length;
         }
-        long read = stats.realTokens();
-        double ratio = read == 0 ? 1 : (double) stats.outputTokens() / read;
+        double ratio = answerLengths.of(stats.realTokens(), stats.outputTokens());
         double written = Math.min(row.maxNewTokens(), Math.ceil(ratio * length));
         return (int) Math.min(Math.max(length, maxBatchTokens), length + written);
     }
@@ -228,26 +281,44 @@ final class SharedSession implements AutoCloseable {
                         Math.min(maxBatchTokens, maxTokens + generation.limit(maxTokens)));
     }
 
-    /** Waits for runs in flight, then frees what is native. */
+    /** Why the session answers no text any more, such as a run that hung; null while it does. */
+    RuntimeException failure() {
+        return batcher.failure();
+    }
+
+    /**
+     * Waits a while for runs in flight, then frees what is native. A model that is still being run
+     * is not closed: that would end the process.
+     */
     @Override
     public void close() {
+        boolean ended = tokenizers == null || awaitEnd(tokenizers);
         batcher.close();
-        DeviceSchedulers.release(device, runThreads);
-        if (answers != null) {
-            awaitEnd(answers);
+        schedulers.release();
+        ended &= answers == null || awaitEnd(answers);
+        if (!ended || batcher.inFlight() > 0) {
+            LOG.error(
+                    "A run of {} ({}) does not end. Its model stays in memory; restart the"
+                            + " TaskManager to free it.",
+                    bundle.manifest().name(),
+                    variant);
+            return;
         }
         models.forEach(LoadedModel::close);
         tokenizer.close();
         LOG.info("Closed {} ({})", bundle.manifest().name(), variant);
     }
 
-    private static void awaitEnd(ExecutorService executor) {
+    /** Waits a while for the last work of threads; false where it does not end. */
+    private static boolean awaitEnd(ExecutorService executor) {
         executor.shutdown();
         boolean interrupted = false;
-        while (!executor.isTerminated()) {
+        long end = System.nanoTime() + PATIENCE.toNanos();
+        for (long left = PATIENCE.toNanos();
+                left > 0 && !executor.isTerminated();
+                left = end - System.nanoTime()) {
             try {
-                // Answers are short: this ends soon.
-                executor.awaitTermination(1, TimeUnit.MINUTES);
+                executor.awaitTermination(left, TimeUnit.NANOSECONDS);
             } catch (InterruptedException e) {
                 interrupted = true;
             }
@@ -255,11 +326,23 @@ final class SharedSession implements AutoCloseable {
         if (interrupted) {
             Thread.currentThread().interrupt();
         }
+        return executor.isTerminated();
     }
 
-    private int runThreads(Options options) {
-        // A CUDA session keeps memory for every thread that ever ran it.
-        return device.gpu() ? models.size() : ModelOptions.cpuRunThreads(options);
+    /** The device of each run thread. */
+    private List<String> lanes(Options options) {
+        if (!device.gpu()) {
+            return Collections.nCopies(ModelOptions.cpuRunThreads(options), "cpu");
+        }
+        // One each: a CUDA session keeps memory for every thread that ever ran it.
+        return models.stream().map(m -> "gpu-" + m.device().indexes().get(0)).toList();
+    }
+
+    /** Batches get smaller where runs come near to being ended. */
+    private static Duration longestRun(Options options) {
+        Duration wanted = options.get(ModelOptions.MAX_TIME);
+        Duration most = options.get(ModelOptions.RUN_TIMEOUT).dividedBy(2);
+        return wanted.isZero() || wanted.compareTo(most) > 0 ? most : wanted;
     }
 
     /** The batcher, which comes into being after its counters. */
@@ -277,6 +360,11 @@ final class SharedSession implements AutoCloseable {
         @Override
         public int tokenCeiling() {
             return batcher.tokenCeiling();
+        }
+
+        @Override
+        public long oldestRunNanos() {
+            return batcher.oldestRunNanos();
         }
     }
 }

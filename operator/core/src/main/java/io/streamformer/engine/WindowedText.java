@@ -31,8 +31,20 @@ final class WindowedText extends CompletableFuture<Answer> {
     }
 
     private void answer(List<QueuedText> windows, PredictionDecoder decoder) {
-        List<Answer> answers = windows.stream().map(CompletableFuture::join).toList();
-        Prediction merged = decoder.merge(answers.stream().map(Answer::prediction).toList());
-        complete(new Answer(merged, answers.get(0).by()));
+        try {
+            List<Answer> answers = windows.stream().map(CompletableFuture::join).toList();
+            Prediction merged = decoder.merge(answers.stream().map(Answer::prediction).toList());
+            complete(new Answer(merged, answers.get(0).by()));
+        } catch (RuntimeException e) {
+            completeExceptionally(
+                    new InferenceException(
+                            InferenceException.Stage.DECODE,
+                            "the answers to the windows of the text could not be merged: "
+                                    + e.getMessage(),
+                            e));
+        } catch (Error e) {
+            // Not the text's fault: whoever waits for it fails, and with it the job.
+            completeExceptionally(e);
+        }
     }
 }

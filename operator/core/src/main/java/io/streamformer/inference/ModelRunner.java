@@ -14,4 +14,10 @@ public interface ModelRunner {
      * @throws ModelException if the engine failed
      */
     ModelOutput run(List<ModelInput> rows, GenerationOptions generation);
+
+    /**
+     * Asks the run under way to end; it fails after the operator that it is at. Called by any
+     * thread; does nothing between two runs.
+     */
+    default void terminate() {}
 }

@@ -136,6 +136,46 @@ class BatchPolicyTest {
     }
 
     @Test
+    void triesALearnedCeilingAgainAfterManyGoodRuns() {
+        BatchPolicy<FakeRow> policy = policy(8, 100, Duration.ZERO);
+        policy.outOfMemory(10, 8);
+        fit(policy, 255, 10, 4);
+        assertThat(policy.tokenCeiling(10)).isEqualTo(40);
+        fit(policy, 1_000, 10, 2);
+        assertThat(policy.tokenCeiling(10)).as("smaller runs prove nothing").isEqualTo(40);
+        fit(policy, 1, 10, 4);
+        assertThat(policy.tokenCeiling(10)).isEqualTo(50);
+
+        policy.outOfMemory(10, 5);
+        assertThat(policy.tokenCeiling(10)).as("what fitted before").isEqualTo(40);
+        fit(policy, 511, 10, 4);
+        assertThat(policy.tokenCeiling(10)).as("more patient than before").isEqualTo(40);
+        fit(policy, 1, 10, 4);
+        assertThat(policy.tokenCeiling(10)).isEqualTo(50);
+
+        policy.outOfMemory(10, 4);
+        assertThat(policy.tokenCeiling(10)).as("there is less memory now").isEqualTo(20);
+    }
+
+    @Test
+    void aLearnedCeilingRisesToTheLimitInTheEnd() {
+        BatchPolicy<FakeRow> policy = policy(8, 100, Duration.ZERO);
+        policy.outOfMemory(10, 8);
+        for (int i = 0; i < 20; i++) {
+            fit(policy, 256, 10, policy.tokenCeiling(10) / 10);
+            fit(policy, 256, 50, Math.max(1, policy.tokenCeiling(50) / 50));
+        }
+        assertThat(policy.tokenCeiling(10)).isEqualTo(100);
+        assertThat(policy.tokenCeiling(50)).isEqualTo(100);
+    }
+
+    private static void fit(BatchPolicy<FakeRow> policy, int runs, int longest, int rows) {
+        for (int i = 0; i < runs; i++) {
+            policy.fitted(longest, rows);
+        }
+    }
+
+    @Test
     void keepsABatchWithinItsTime() {
         BatchPolicy<FakeRow> policy =
                 new BatchPolicy<>(

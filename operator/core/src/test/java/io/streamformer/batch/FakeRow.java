@@ -9,6 +9,7 @@ final class FakeRow implements BatchRow {
     private final Priority priority;
     private volatile boolean abandoned;
     private volatile int failedAlone;
+    private volatile long ranNanos;
 
     FakeRow(String name, int length, long arrivalNanos) {
         this(name, length, arrivalNanos, Priority.NORMAL);
@@ -48,6 +49,15 @@ final class FakeRow implements BatchRow {
     @SuppressWarnings("NonAtomicVolatileUpdate") // one run thread at a time has the row
     public int failedAlone() {
         return ++failedAlone;
+    }
+
+    @Override
+    public void running(long nanos) {
+        ranNanos = nanos;
+    }
+
+    long ranNanos() {
+        return ranNanos;
     }
 
     @Override

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CancellationException;
@@ -13,6 +14,8 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -24,6 +27,8 @@ class MicroBatcherTest {
     private static final BatchLimits LIMITS =
             new BatchLimits(4, 100, 50, Duration.ofMillis(3), Duration.ZERO);
 
+    private static final Duration RUN_TIMEOUT = Duration.ofMinutes(5);
+
     /** A model that runs when it may, and fails on the rows it is told to. */
     private static final class FakeModel implements BatchRunner<FakeRow> {
         final Semaphore may = new Semaphore(0);
@@ -33,6 +38,10 @@ class MicroBatcherTest {
         final ConcurrentHashMap<String, Throwable> failed = new ConcurrentHashMap<>();
         final AtomicInteger splits = new AtomicInteger();
         final AtomicInteger retries = new AtomicInteger();
+        final AtomicBoolean told = new AtomicBoolean();
+        volatile boolean obeys = true;
+        volatile Error onFail;
+        volatile Error onAbort;
         final AtomicInteger busyRuns = new AtomicInteger();
         volatile long millis;
         volatile int memory = Integer.MAX_VALUE;
@@ -41,8 +50,10 @@ class MicroBatcherTest {
         @Override
         public void run(List<FakeRow> rows) throws Exception {
             started.add(List.copyOf(rows));
-            if (!may.tryAcquire(10, TimeUnit.SECONDS)) {
-                throw new AssertionError("the test never let this run go on");
+            while (!may.tryAcquire(5, TimeUnit.MILLISECONDS)) {
+                if (obeys && told.getAndSet(false)) {
+                    throw new IllegalStateException("told to end");
+                }
             }
             TimeUnit.MILLISECONDS.sleep(millis);
             if (busyRuns.get() > 0 && busyRuns.getAndDecrement() > 0) {
@@ -60,7 +71,24 @@ class MicroBatcherTest {
         }
 
         @Override
+        public void terminate() {
+            told.set(true);
+        }
+
+        @Override
+        public void abort(FakeRow row, Throwable failure) {
+            failed.put(row.name(), failure);
+            if (onAbort != null) {
+                throw onAbort;
+            }
+            allFailed.countDown();
+        }
+
+        @Override
         public void fail(FakeRow row, Throwable failure) {
+            if (onFail != null) {
+                throw onFail;
+            }
             failed.put(row.name(), failure);
             allFailed.countDown();
         }
@@ -279,6 +307,212 @@ class MicroBatcherTest {
     }
 
     @Test
+    void endsARunThatTakesTooLong() throws Exception {
+        model.allFailed = new CountDownLatch(1);
+        try (MicroBatcher<FakeRow> batcher = batcher(1)) {
+            batcher.add(row("slow", 5));
+            model.nextStarted();
+            scheduler.watch(System.nanoTime() + RUN_TIMEOUT.toNanos());
+            model.allFailed.await();
+            assertThat(model.failed.get("slow"))
+                    .isInstanceOf(TimeoutException.class)
+                    .hasMessage("the run took longer than 300 s and was ended");
+
+            model.may.release(1);
+            batcher.add(row("next", 5));
+            assertThat(model.nextAnswered(1)).containsExactly("next");
+        }
+    }
+
+    @Test
+    void runsTheNeighboursOfARowThatHangsAgain() throws Exception {
+        model.allFailed = new CountDownLatch(1);
+        try (MicroBatcher<FakeRow> batcher = batcher(1)) {
+            batcher.add(row("first", 5));
+            model.nextStarted();
+            batcher.add(row("endless", 6));
+            batcher.add(row("good", 5));
+            model.may.release(1);
+            assertThat(model.nextStarted()).hasSize(2);
+            scheduler.watch(System.nanoTime() + RUN_TIMEOUT.toNanos());
+            assertThat(model.nextStarted()).extracting(FakeRow::name).containsExactly("endless");
+            assertThat(batcher.oldestRunNanos()).as("a new run").isLessThan(RUN_TIMEOUT.toNanos());
+            scheduler.watch(System.nanoTime() + RUN_TIMEOUT.toNanos());
+            model.allFailed.await();
+            model.may.release(1);
+            assertThat(model.nextAnswered(2)).containsExactly("first", "good");
+            assertThat(model.failed).containsOnlyKeys("endless");
+        }
+    }
+
+    @Test
+    void failsTheQueueOfARunThatHangsAndServesTheOthers() throws Exception {
+        FakeModel other = new FakeModel();
+        model.obeys = false;
+        MicroBatcher<FakeRow> batcher = batcher(1);
+        try (MicroBatcher<FakeRow> good = batcher("cpu", other)) {
+            batcher.add(row("hung", 5));
+            model.nextStarted();
+            batcher.add(row("waiting", 5));
+            other.may.release(1);
+            good.add(row("good", 5));
+            long limit = RUN_TIMEOUT.plus(DeviceScheduler.GRACE).toNanos();
+            scheduler.watch(System.nanoTime() + RUN_TIMEOUT.toNanos());
+            assertThat(model.failed).isEmpty();
+            scheduler.watch(System.nanoTime() + limit);
+
+            for (String name : List.of("hung", "waiting")) {
+                assertThat(model.failed.get(name))
+                        .isInstanceOf(IllegalStateException.class)
+                        .hasMessageContaining("run hung");
+            }
+            assertThat(batcher.failure()).hasMessageContaining("run hung");
+            assertThatThrownBy(() -> batcher.add(row("late", 5)))
+                    .isInstanceOf(IllegalStateException.class)
+                    .hasMessageContaining("run hung");
+            assertThat(other.nextAnswered(1)).containsExactly("good");
+            batcher.close(Duration.ofMillis(1));
+            assertThat(batcher.inFlight()).as("its model must not be closed").isEqualTo(1);
+        }
+        model.may.release();
+        while (batcher.inFlight() > 0) {
+            Thread.onSpinWait();
+        }
+    }
+
+    @Test
+    void closesWithARunThatHangs() throws Exception {
+        model.obeys = false;
+        MicroBatcher<FakeRow> batcher = batcher(1);
+        batcher.add(row("hung", 5));
+        model.nextStarted();
+        batcher.close(Duration.ofMillis(1));
+        assertThat(batcher.inFlight()).isEqualTo(1);
+        assertThat(model.told).isTrue();
+        model.may.release();
+    }
+
+    @Test
+    void tellsRowsHowLongTheirRunTakesAndNoneThatWait() throws Exception {
+        try (MicroBatcher<FakeRow> batcher = batcher(1)) {
+            FakeRow running = row("running", 5);
+            FakeRow waiting = row("waiting", 5);
+            batcher.add(running);
+            model.nextStarted();
+            batcher.add(waiting);
+            scheduler.watch(System.nanoTime() + TimeUnit.SECONDS.toNanos(7));
+            assertThat(running.ranNanos()).isGreaterThanOrEqualTo(TimeUnit.SECONDS.toNanos(7));
+            assertThat(waiting.ranNanos()).isZero();
+            assertThat(batcher.oldestRunNanos()).isPositive();
+            model.may.release(2);
+            model.nextAnswered(2);
+        }
+    }
+
+    @Test
+    void endsARunThatNobodyWaitsFor() throws Exception {
+        try (MicroBatcher<FakeRow> batcher = batcher(1)) {
+            FakeRow abandoned = row("abandoned", 5);
+            batcher.add(abandoned);
+            model.nextStarted();
+            abandoned.abandon();
+            scheduler.watch(System.nanoTime());
+            while (model.told.get()) {
+                Thread.onSpinWait();
+            }
+            model.may.release(1);
+            batcher.add(row("next", 5));
+            assertThat(model.nextAnswered(1)).containsExactly("next");
+        }
+    }
+
+    @Test
+    void failsARowWhoseFailureCannotBeTold() throws Exception {
+        model.poison.add("poison");
+        model.onFail = new AssertionError("no words");
+        model.allFailed = new CountDownLatch(1);
+        model.may.release(100);
+        try (MicroBatcher<FakeRow> batcher = batcher(1)) {
+            batcher.add(row("poison", 5));
+            assertThat(model.allFailed.await(10, TimeUnit.SECONDS)).isTrue();
+            assertThat(model.failed.get("poison")).hasMessage("no words");
+            batcher.add(row("next", 5));
+            assertThat(model.nextAnswered(1)).containsExactly("next");
+        }
+    }
+
+    @Test
+    void replacesARunThreadThatDiesAndFailsItsQueues() throws Exception {
+        model.poison.add("poison");
+        model.onFail = new AssertionError("no words");
+        model.onAbort = new AssertionError("no way out");
+        model.may.release(100);
+        MicroBatcher<FakeRow> batcher = batcher(1);
+        batcher.add(row("poison", 5));
+        while (batcher.failure() == null) {
+            Thread.onSpinWait();
+        }
+        assertThat(batcher.failure()).hasMessageContaining("a run thread ended");
+        batcher.close();
+        FakeModel other = new FakeModel();
+        other.may.release(1);
+        try (MicroBatcher<FakeRow> good = batcher("cpu", other)) {
+            good.add(row("good", 5));
+            assertThat(other.nextAnswered(1)).containsExactly("good");
+        }
+    }
+
+    @Test
+    void runsAsManyBatchesOfAQueueAsItHasRunnersWhateverAnotherHas() throws Exception {
+        FakeModel wide = new FakeModel();
+        MicroBatcher<FakeRow> narrow = batcher(1);
+        try (narrow;
+                MicroBatcher<FakeRow> other =
+                        new MicroBatcher<>(
+                                scheduler,
+                                LIMITS,
+                                RUN_TIMEOUT,
+                                Collections.nCopies(3, "cpu"),
+                                i -> wide)) {
+            for (int i = 0; i < 8; i++) {
+                narrow.add(row("narrow" + i, 5));
+            }
+            model.nextStarted();
+            for (int i = 0; i < 12; i++) {
+                other.add(row("wide" + i, 5));
+            }
+            // Three threads, one of them with the narrow queue: the wide one has the other two.
+            wide.nextStarted();
+            wide.nextStarted();
+            assertThat(model.started).isEmpty();
+            wide.may.release(100);
+            assertThat(wide.nextAnswered(12)).hasSize(12);
+            model.may.release(100);
+            assertThat(model.nextAnswered(8)).hasSize(8);
+        }
+    }
+
+    @Test
+    void itsThreadsKeepNothingOfTheThreadThatStartedThem() throws Exception {
+        ClassLoader jobs = new ClassLoader("job", getClass().getClassLoader()) {};
+        ClassLoader before = Thread.currentThread().getContextClassLoader();
+        Thread.currentThread().setContextClassLoader(jobs);
+        try (MicroBatcher<FakeRow> batcher = batcher(1)) {
+            assertThat(batcher.waiting()).isZero();
+            assertThat(
+                            Thread.getAllStackTraces().keySet().stream()
+                                    .filter(thread -> thread.getName().startsWith("test")))
+                    .hasSizeGreaterThanOrEqualTo(2)
+                    .allSatisfy(
+                            thread ->
+                                    assertThat(thread.getContextClassLoader())
+                                            .isEqualTo(DeviceScheduler.class.getClassLoader()));
+        } finally {
+            Thread.currentThread().setContextClassLoader(before);
+        }
+    }
+
+    @Test
     void losesNoRowUnderManyProducers() throws Exception {
         int producers = 4;
         int rows = 2_000;
@@ -309,10 +543,9 @@ class MicroBatcherTest {
         fast.millis = 3;
         slow.may.release(1_000);
         fast.may.release(1_000);
-        scheduler = new DeviceScheduler("test", 1);
-        try (MicroBatcher<FakeRow> one = new MicroBatcher<>(scheduler, LIMITS, thread -> slow);
-                MicroBatcher<FakeRow> other =
-                        new MicroBatcher<>(scheduler, LIMITS, thread -> fast)) {
+        scheduler = new DeviceScheduler("test");
+        try (MicroBatcher<FakeRow> one = batcher("cpu", slow);
+                MicroBatcher<FakeRow> other = batcher("cpu", fast)) {
             for (int i = 0; i < 400; i++) {
                 one.add(row("slow" + i, 5));
                 other.add(row("fast" + i, 5));
@@ -328,8 +561,14 @@ class MicroBatcherTest {
         FakeModel first = new FakeModel();
         FakeModel second = new FakeModel();
         List<FakeModel> devices = List.of(first, second);
-        scheduler = new DeviceScheduler("test", 2);
-        try (MicroBatcher<FakeRow> batcher = new MicroBatcher<>(scheduler, LIMITS, devices::get)) {
+        scheduler = new DeviceScheduler("test");
+        try (MicroBatcher<FakeRow> batcher =
+                new MicroBatcher<>(
+                        scheduler,
+                        LIMITS,
+                        RUN_TIMEOUT,
+                        List.of("cuda:0", "cuda:1"),
+                        devices::get)) {
             for (int i = 0; i < 12; i++) {
                 batcher.add(row("row" + i, 5));
             }
@@ -352,10 +591,9 @@ class MicroBatcherTest {
         late.millis = 5;
         busy.may.release(1_000);
         late.may.release(1_000);
-        scheduler = new DeviceScheduler("test", 1);
-        try (MicroBatcher<FakeRow> one = new MicroBatcher<>(scheduler, LIMITS, thread -> busy);
-                MicroBatcher<FakeRow> other =
-                        new MicroBatcher<>(scheduler, LIMITS, thread -> late)) {
+        scheduler = new DeviceScheduler("test");
+        try (MicroBatcher<FakeRow> one = batcher("cpu", busy);
+                MicroBatcher<FakeRow> other = batcher("cpu", late)) {
             for (int i = 0; i < 200; i++) {
                 one.add(row("busy" + i, 5));
             }
@@ -377,8 +615,13 @@ class MicroBatcherTest {
     }
 
     private MicroBatcher<FakeRow> batcher(int threads) {
-        scheduler = new DeviceScheduler("test", threads);
-        return new MicroBatcher<>(scheduler, LIMITS, thread -> model);
+        scheduler = new DeviceScheduler("test");
+        return new MicroBatcher<>(
+                scheduler, LIMITS, RUN_TIMEOUT, Collections.nCopies(threads, "cpu"), i -> model);
+    }
+
+    private MicroBatcher<FakeRow> batcher(String device, FakeModel runner) {
+        return new MicroBatcher<>(scheduler, LIMITS, RUN_TIMEOUT, List.of(device), i -> runner);
     }
 
     private static FakeRow row(String name, int length) {

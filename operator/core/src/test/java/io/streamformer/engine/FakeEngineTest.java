@@ -11,6 +11,8 @@ import io.streamformer.task.TextClassification;
 import io.streamformer.testing.FakeEngine;
 import io.streamformer.testing.TestBundle;
 import java.nio.file.Path;
+import java.time.Duration;
+import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -21,6 +23,29 @@ class FakeEngineTest {
     private static final float SCORE = 0.8808f;
 
     @TempDir private Path temp;
+
+    @BeforeEach
+    void closeSessionsWithTheirLease() {
+        SessionRegistry.linger(Duration.ZERO);
+    }
+
+    @Test
+    void anErrorLeavesNoModelOpen() {
+        FakeEngine broken =
+                new FakeEngine(
+                        (rows, generation) -> {
+                            throw new NoClassDefFoundError("org/example/Missing");
+                        });
+        assertThatThrownBy(
+                        () ->
+                                InferencePipeline.acquire(
+                                        TestBundle.resource(TestBundle.SENTIMENT),
+                                        Options.DEFAULTS,
+                                        broken))
+                .hasStackTraceContaining("org/example/Missing");
+        assertThat(broken.open()).isZero();
+        assertThat(SessionRegistry.size()).isZero();
+    }
 
     @Test
     void anotherEngineAnswersAndTheAnswerNamesItsModel() throws Exception {

@@ -12,6 +12,7 @@ import io.streamformer.options.Options;
 import io.streamformer.task.TextGeneration;
 import io.streamformer.testing.TestBundle;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashSet;
@@ -19,6 +20,7 @@ import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -33,6 +35,11 @@ class GenerationPipelineTest {
 
     /** The id of the word great in the tiny vocabulary. */
     private static final int GREAT = 113;
+
+    @BeforeEach
+    void closeSessionsWithTheirLease() {
+        SessionRegistry.linger(Duration.ZERO);
+    }
 
     @TempDir private Path temp;
 

@@ -20,6 +20,7 @@ import io.streamformer.task.TextGeneration;
 import io.streamformer.task.TokenClassification;
 import io.streamformer.testing.TestBundle;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
@@ -31,6 +32,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -44,6 +46,11 @@ class InferencePipelineTest {
     private static final Options CPU = Options.DEFAULTS.with(ModelOptions.DEVICE, Device.CPU);
     private static final Path SENTIMENT = TestBundle.resource(TestBundle.SENTIMENT);
     private static final Path TRANSLATION = TestBundle.resource(TestBundle.TRANSLATION);
+
+    @BeforeEach
+    void closeSessionsWithTheirLease() {
+        SessionRegistry.linger(Duration.ZERO);
+    }
 
     @TempDir Path temp;
 
@@ -339,6 +346,53 @@ class InferencePipelineTest {
                     .hasMessageContaining("closed pipeline");
             second.close();
             assertThat(SessionRegistry.size()).isEqualTo(1);
+        }
+    }
+
+    @Test
+    void aSessionLingersForTheNextLease() {
+        SessionRegistry.linger(Duration.ofHours(1));
+        InferencePipeline first = InferencePipeline.acquire(SENTIMENT, CPU);
+        first.close();
+        assertThat(SessionRegistry.size()).isEqualTo(1);
+        InferencePipeline second = InferencePipeline.acquire(SENTIMENT, CPU);
+        assertThat(second.stats()).isSameAs(first.stats());
+        assertThat(second.submit(TextInput.of("good film")))
+                .succeedsWithin(Duration.ofSeconds(100));
+        SessionRegistry.closeLingering();
+        assertThat(SessionRegistry.size()).as("in use").isEqualTo(1);
+        second.close();
+
+        // A model that nobody uses gives way to another.
+        InferencePipeline other =
+                InferencePipeline.acquire(SENTIMENT, CPU.with(ModelOptions.RUN_THREADS, 1));
+        assertThat(SessionRegistry.size()).isEqualTo(1);
+        other.close();
+        SessionRegistry.closeLingering();
+    }
+
+    @Test
+    void aSessionThatLingeredIsClosedAfterItsTime() {
+        SessionRegistry.linger(Duration.ofMillis(1));
+        InferencePipeline.acquire(SENTIMENT, CPU).close();
+        while (SessionRegistry.size() > 0) {
+            Thread.onSpinWait();
+        }
+    }
+
+    @Test
+    void equalTextsUnderWayAreRunOnce() throws Exception {
+        Options cached = CPU.with(ModelOptions.CACHE_MAX_BYTES, 1L << 20);
+        try (InferencePipeline pipeline = InferencePipeline.acquire(SENTIMENT, cached)) {
+            List<CompletableFuture<Answer>> futures = new ArrayList<>();
+            for (int i = 0; i < 1_000; i++) {
+                futures.add(pipeline.submit(TextInput.of("good film")));
+            }
+            Answer answer = futures.get(0).get();
+            for (CompletableFuture<Answer> future : futures) {
+                assertThat(future.get()).isEqualTo(answer);
+            }
+            assertThat(pipeline.stats().rows()).isLessThan(10);
         }
     }
 

@@ -2,6 +2,7 @@ package io.streamformer.engine;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -36,9 +37,28 @@ class LatencyHistogramTest {
         }
 
         assertThat(histogram.count()).isEqualTo(1_000);
-        assertThat(histogram.sumNanos()).isEqualTo(500_500_000L);
+        assertThat(histogram.meanNanos()).isEqualTo(500_500);
         assertThat(histogram.percentileNanos(0.5)).isBetween(500_000L, 563_000L);
         assertThat(histogram.percentileNanos(0.99)).isBetween(990_000L, 1_115_000L);
         assertThat(histogram.percentileNanos(1)).isBetween(1_000_000L, 1_125_000L);
+    }
+
+    @Test
+    void forgetsWhatIsLongAgo() {
+        AtomicLong now = new AtomicLong();
+        LatencyHistogram histogram = new LatencyHistogram(now::get);
+        long window = LatencyHistogram.WINDOW.toNanos();
+        histogram.record(1_000_000);
+
+        now.addAndGet(window);
+        histogram.record(1_000);
+        assertThat(histogram.percentileNanos(1)).isGreaterThanOrEqualTo(1_000_000);
+        now.addAndGet(window);
+        assertThat(histogram.percentileNanos(1)).isBetween(1_000L, 1_125L);
+        assertThat(histogram.meanNanos()).isEqualTo(1_000);
+        now.addAndGet(5 * window);
+        assertThat(histogram.percentileNanos(1)).isZero();
+        assertThat(histogram.meanNanos()).isZero();
+        assertThat(histogram.count()).as("since the start").isEqualTo(2);
     }
 }

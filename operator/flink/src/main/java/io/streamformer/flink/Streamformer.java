@@ -3,8 +3,8 @@ package io.streamformer.flink;
 import io.streamformer.batch.Priority;
 import io.streamformer.bundle.BundleReference;
 import io.streamformer.engine.ModelOptions;
+import io.streamformer.flink.async.AsyncStepFactory;
 import io.streamformer.flink.async.InferenceAsyncFunction;
-import io.streamformer.flink.async.KeyOrderedFactory;
 import io.streamformer.flink.async.Model;
 import io.streamformer.flink.async.PipelineModel;
 import io.streamformer.flink.bundle.BundleFiles;
@@ -26,10 +26,8 @@ import io.streamformer.schemas.TextEvent;
 import io.streamformer.schemas.Translation;
 import java.time.Duration;
 import java.util.Objects;
-import java.util.concurrent.TimeUnit;
 import org.apache.avro.specific.SpecificRecordBase;
 import org.apache.flink.annotation.Internal;
-import org.apache.flink.streaming.api.datastream.AsyncDataStream;
 import org.apache.flink.streaming.api.datastream.DataStream;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 
@@ -199,14 +197,17 @@ public final class Streamformer<T extends SpecificRecordBase> {
     }
 
     /**
-     * Maximum events under way in a subtask, at least rows per batch × (batches in flight + 1).
+     * Maximum events under way in a subtask; should be rows per batch × (batches in flight + 1).
      * Higher values give batches more texts of similar length.
      */
     public Streamformer<T> capacity(int value) {
         return with(StepOptions.ASYNC_CAPACITY, value);
     }
 
-    /** Longest time an event may take; after it the event becomes a dead letter. */
+    /**
+     * Longest time a run may work on an event, after which the event becomes a dead letter. Waiting
+     * for the run does not count.
+     */
     public Streamformer<T> timeout(Duration value) {
         return with(StepOptions.ASYNC_TIMEOUT, value);
     }
@@ -275,26 +276,10 @@ public final class Streamformer<T extends SpecificRecordBase> {
 
     Inference<T> applyTraced(DataStream<Traced<TextEvent>> events, Model.Source model) {
         refuseSecond(events.getExecutionEnvironment());
-        int capacity = options.get(StepOptions.ASYNC_CAPACITY);
-        Order order = options.get(StepOptions.ASYNC_ORDER);
         InferenceAsyncFunction<T> function =
-                new InferenceAsyncFunction<>(
-                        model, records, capacity, order, options.get(StepOptions.PRIORITY));
-        long millis = options.get(StepOptions.ASYNC_TIMEOUT).toMillis();
+                new InferenceAsyncFunction<>(model, records, options.only(StepOptions.ALL));
         var outcomes =
-                switch (order) {
-                    case ALL ->
-                            AsyncDataStream.orderedWait(
-                                    events, function, millis, TimeUnit.MILLISECONDS, capacity);
-                    case NONE ->
-                            AsyncDataStream.unorderedWait(
-                                    events, function, millis, TimeUnit.MILLISECONDS, capacity);
-                    case KEY ->
-                            events.transform(
-                                    uid,
-                                    function.getProducedType(),
-                                    new KeyOrderedFactory<>(function, millis, capacity));
-                };
+                events.transform(uid, function.getProducedType(), AsyncStepFactory.of(function));
         return Inference.split(
                 outcomes.name(uid).uid(uid), records.recordClass(), uid + "-outcomes");
     }

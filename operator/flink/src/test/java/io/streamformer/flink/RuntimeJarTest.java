@@ -3,7 +3,6 @@ package io.streamformer.flink;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.streamformer.batch.Priority;
 import io.streamformer.bundle.BundleReference;
 import io.streamformer.flink.async.InferenceAsyncFunction;
 import io.streamformer.flink.async.PipelineModel;
@@ -54,9 +53,7 @@ class RuntimeJarTest {
                                         Options.DEFAULTS,
                                         null),
                                 ClassificationRecords.INSTANCE,
-                                1,
-                                Order.ALL,
-                                Priority.NORMAL));
+                                Options.DEFAULTS));
         try (URLClassLoader flink = NoRuntime.classLoader()) {
             assertThatThrownBy(() -> InstantiationUtil.deserializeObject(function, flink))
                     .isInstanceOf(LinkageError.class)

@@ -263,7 +263,7 @@ class StreamformerTest {
         }
 
         @Override
-        public CompletableFuture<Answer> submit(TextInput input) {
+        public CompletableFuture<Answer> submit(TextInput input, Duration timeout) {
             return CompletableFuture.supplyAsync(
                     () ->
                             new Answer(

@@ -130,20 +130,24 @@ final class JobRules {
                         + ". Set one of them to another topic.");
     }
 
+    /** What is set must do for one run thread; the default does for all of them. */
     private static void checkCapacity(Options options, String bundle) {
-        int capacity = options.get(StepOptions.ASYNC_CAPACITY);
         int threads = Math.max(1, options.get(ModelOptions.RUN_THREADS));
-        long least = (long) options.get(ModelOptions.MAX_ROWS) * (threads + 1);
-        check(
-                capacity >= least,
-                JobKeys.ofBundle(StepOptions.ASYNC_CAPACITY, bundle)
-                        + " is "
-                        + capacity
-                        + ". It must be at least "
-                        + least
-                        + ": rows per batch × (batches in flight + 1). Raise it, or lower "
-                        + ModelOptions.MAX_ROWS
-                        + ".");
+        long least = options.get(ModelOptions.MAX_ROWS) * (threads + 1L);
+        options.find(StepOptions.ASYNC_CAPACITY)
+                .ifPresent(
+                        capacity ->
+                                check(
+                                        capacity >= least,
+                                        JobKeys.ofBundle(StepOptions.ASYNC_CAPACITY, bundle)
+                                                + " is "
+                                                + capacity
+                                                + ". It must be at least "
+                                                + least
+                                                + ": rows per batch × (batches in flight + 1). Raise"
+                                                + " it, remove it, or lower "
+                                                + ModelOptions.MAX_ROWS
+                                                + "."));
     }
 
     /** Checks that transactions outlast the time between checkpoints, as it will be in the job. */

@@ -61,8 +61,9 @@ class JobOptionsTest {
                         Map.entry("job.name", "streamformer"),
                         Map.entry("bundle-cache", ""),
                         Map.entry("model.priority", "normal"),
-                        Map.entry("model.async.capacity", "1024"),
-                        Map.entry("model.async.timeout", "2 min"),
+                        Map.entry("model.async.capacity", ""),
+                        Map.entry("model.async.capacity-bytes", "64 mb"),
+                        Map.entry("model.async.timeout", "5 min"),
                         Map.entry("model.async.order", "all"),
                         Map.entry("model.variant", ""),
                         Map.entry("model.device", "auto"),
@@ -70,6 +71,7 @@ class JobOptionsTest {
                         Map.entry("model.batch.max-tokens", "4096"),
                         Map.entry("model.batch.max-delay", "3 ms"),
                         Map.entry("model.batch.max-time", "0 ms"),
+                        Map.entry("model.run-timeout", "2 min"),
                         Map.entry("model.run-threads", "0"),
                         Map.entry("model.intra-op-threads", "1"),
                         Map.entry("model.cache.max-bytes", "0 bytes"),
@@ -106,6 +108,7 @@ class JobOptionsTest {
         values.put(ModelOptions.MAX_TOKENS, 512);
         values.put(ModelOptions.MAX_DELAY, Duration.ofMillis(7));
         values.put(ModelOptions.MAX_TIME, Duration.ofMillis(70));
+        values.put(ModelOptions.RUN_TIMEOUT, Duration.ofSeconds(70));
         values.put(ModelOptions.RUN_THREADS, 3);
         values.put(ModelOptions.INTRA_OP_THREADS, 2);
         values.put(DecodingOptions.NUM_BEAMS, 4);
@@ -123,6 +126,7 @@ class JobOptionsTest {
         values.put(ModelOptions.PROVIDER_OPTIONS, Map.of("gpu_mem_limit", "2147483648"));
         values.put(StepOptions.PRIORITY, Priority.HIGH);
         values.put(StepOptions.ASYNC_CAPACITY, 64);
+        values.put(StepOptions.ASYNC_CAPACITY_BYTES, 1L << 20);
         values.put(StepOptions.ASYNC_TIMEOUT, Duration.ofSeconds(9));
         values.put(StepOptions.ASYNC_ORDER, Order.KEY);
         values.put(KafkaOptions.DEAD_LETTER_TOPIC, "dead");

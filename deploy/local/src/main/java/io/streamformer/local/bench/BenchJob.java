@@ -57,7 +57,7 @@ record BenchJob(
                 task,
                 Map.of(name, folder),
                 options,
-                StepOptions.ASYNC_CAPACITY.defaultValue(),
+                StepOptions.LEAST_CAPACITY,
                 StepOptions.ASYNC_ORDER.defaultValue(),
                 parallelism,
                 DeliveryGuarantee.EXACTLY_ONCE);

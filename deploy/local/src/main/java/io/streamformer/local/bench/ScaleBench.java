@@ -115,7 +115,7 @@ final class ScaleBench {
                         task,
                         folders,
                         stage.options(),
-                        StepOptions.ASYNC_CAPACITY.defaultValue(),
+                        StepOptions.LEAST_CAPACITY,
                         StepOptions.ASYNC_ORDER.defaultValue(),
                         cell.parallelism(),
                         DeliveryGuarantee.EXACTLY_ONCE);

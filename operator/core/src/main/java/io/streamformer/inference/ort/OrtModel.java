@@ -1,7 +1,6 @@
 package io.streamformer.inference.ort;
 
 import ai.onnxruntime.OrtException;
-import ai.onnxruntime.OrtLoggingLevel;
 import ai.onnxruntime.OrtSession;
 import io.streamformer.bundle.Bundle;
 import io.streamformer.bundle.BundleException;
@@ -26,7 +25,6 @@ final class OrtModel implements LoadedModel {
 
     private final List<OrtSession> sessions;
     private final AtomicInteger runners = new AtomicInteger();
-    private final OrtSession.RunOptions quiet;
     private final Device device;
     private final int padTokenId;
     private final boolean generates;
@@ -39,12 +37,8 @@ final class OrtModel implements LoadedModel {
             int padTokenId,
             boolean generates,
             Shortlist shortlist,
-            boolean minimumPerRow)
-            throws OrtException {
+            boolean minimumPerRow) {
         this.sessions = sessions;
-        // A run that fails throws what ONNX Runtime would print: a bad text must not fill the log.
-        this.quiet = new OrtSession.RunOptions();
-        this.quiet.setLogLevel(OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL);
         this.device = device;
         this.padTokenId = padTokenId;
         this.generates = generates;
@@ -61,7 +55,8 @@ final class OrtModel implements LoadedModel {
             SessionFactory.Opened opened = SessionFactory.open(graph, options);
             sessions.add(opened.session());
             GraphCheck.verify(bundle.manifest(), opened.session(), outputs);
-            for (int i = copies(graph, opened.device(), options.runThreads()); i > 0; i--) {
+            int copies = copies(sizeOf(bundle, file), opened.device(), options.runThreads());
+            for (int i = copies; i > 0; i--) {
                 sessions.add(SessionFactory.open(graph, options).session());
             }
             return new OrtModel(
@@ -78,7 +73,7 @@ final class OrtModel implements LoadedModel {
                     String.valueOf(e.getMessage()),
                     "build the bundle again with the 'streamformer-export' of this release",
                     e);
-        } catch (RuntimeException e) {
+        } catch (RuntimeException | Error e) {
             close(sessions);
             throw e;
         }
@@ -89,16 +84,24 @@ final class OrtModel implements LoadedModel {
      * that run it, and short operators spend much of their time there: a small graph gets a session
      * for each thread. A large one, whose operators take long, is there once.
      */
-    private static int copies(Path graph, Device device, int runThreads) {
-        if (device.gpu()) {
-            return 0;
+    static int copies(long bytes, Device device, int runThreads) {
+        long most = device.gpu() ? 0 : COPIES_BYTES / Math.max(1, bytes);
+        return (int) Math.min(most, runThreads - 1L);
+    }
+
+    /** Bytes of a graph with the weights beside it, whose names start with the graph's. */
+    static long sizeOf(Bundle bundle, String graph) {
+        long bytes = 0;
+        for (String file : bundle.manifest().files().keySet()) {
+            if (file.startsWith(graph)) {
+                try {
+                    bytes += Files.size(bundle.file(file));
+                } catch (IOException e) {
+                    throw new UncheckedIOException(e);
+                }
+            }
         }
-        try {
-            long most = COPIES_BYTES / Math.max(1, Files.size(graph));
-            return (int) Math.min(most, runThreads - 1L);
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
+        return bytes;
     }
 
     /** The bundle's shortlist; null where the graph does not ask for one. */
@@ -118,12 +121,11 @@ final class OrtModel implements LoadedModel {
     public ModelRunner newRunner() {
         OrtSession session =
                 sessions.get(Math.floorMod(runners.getAndIncrement(), sessions.size()));
-        return new OrtRunner(session, quiet, padTokenId, generates, shortlist, minimumPerRow);
+        return new OrtRunner(session, padTokenId, generates, shortlist, minimumPerRow);
     }
 
     @Override
     public void close() {
-        quiet.close();
         close(sessions);
     }
 

@@ -5,6 +5,7 @@ import ai.onnxruntime.OnnxTensor;
 import ai.onnxruntime.OnnxValue;
 import ai.onnxruntime.OrtEnvironment;
 import ai.onnxruntime.OrtException;
+import ai.onnxruntime.OrtLoggingLevel;
 import ai.onnxruntime.OrtSession;
 import io.streamformer.bundle.DecodingOptions;
 import io.streamformer.inference.GenerationOptions;
@@ -30,7 +31,6 @@ final class OrtRunner implements ModelRunner {
 
     private final OrtEnvironment environment = OrtEnvironment.getEnvironment();
     private final OrtSession session;
-    private final OrtSession.RunOptions quiet;
     private final int padTokenId;
     private final boolean generates;
     private final Shortlist shortlist;
@@ -40,6 +40,9 @@ final class OrtRunner implements ModelRunner {
 
     /** Those that are inputs of the graph. */
     private final List<Option<?>> options;
+
+    /** Those of the run under way; null between runs. Guarded by this object. */
+    private OrtSession.RunOptions running;
 
     private LongBuffer ids = allocate(0);
     private LongBuffer mask = allocate(0);
@@ -51,13 +54,11 @@ final class OrtRunner implements ModelRunner {
 
     OrtRunner(
             OrtSession session,
-            OrtSession.RunOptions quiet,
             int padTokenId,
             boolean generates,
             Shortlist shortlist,
             boolean minimumPerRow) {
         this.session = session;
-        this.quiet = quiet;
         this.padTokenId = padTokenId;
         this.generates = generates;
         this.shortlist = shortlist;
@@ -91,14 +92,37 @@ final class OrtRunner implements ModelRunner {
             if (generates) {
                 addDecoding(rows, generation, inputs);
             }
-            try (OrtSession.Result result = session.run(inputs, quiet)) {
-                return read(result);
+            try (OrtSession.RunOptions options = new OrtSession.RunOptions()) {
+                // A run that fails throws what would be printed: a bad text must not fill the log.
+                options.setLogLevel(OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL);
+                setRunning(options);
+                try (OrtSession.Result result = session.run(inputs, options)) {
+                    return read(result);
+                } finally {
+                    setRunning(null);
+                }
             }
         } catch (OrtException e) {
             throw new ModelException(e.getMessage(), isOutOfMemory(e), e);
         } finally {
             inputs.values().forEach(OnnxTensor::close);
         }
+    }
+
+    @Override
+    public synchronized void terminate() {
+        if (running == null) {
+            return;
+        }
+        try {
+            running.setTerminate(true);
+        } catch (OrtException e) {
+            throw new ModelException("a run cannot be ended: " + e.getMessage(), false, e);
+        }
+    }
+
+    private synchronized void setRunning(OrtSession.RunOptions options) {
+        running = options;
     }
 
     private void lay(List<ModelInput> rows, int longest) {

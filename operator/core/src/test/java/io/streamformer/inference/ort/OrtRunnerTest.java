@@ -16,11 +16,14 @@ import io.streamformer.inference.SessionSetup;
 import io.streamformer.options.Options;
 import io.streamformer.testing.TestBundle;
 import io.streamformer.tokenize.TokenizedText;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -76,6 +79,53 @@ class OrtRunnerTest {
             })
     void knowsTheWordsForMissingMemory(String message) {
         assertThat(OrtRunner.isOutOfMemory(new RuntimeException(message))).isTrue();
+    }
+
+    @Test
+    @Timeout(60)
+    void endsARunThatIsToldTo() throws Exception {
+        Bundle bundle = Bundle.read(TestBundle.resource(TestBundle.SENTIMENT));
+        try (OrtModel model = OrtModel.load(bundle, CPU, Set.of())) {
+            ModelRunner runner = model.newRunner();
+            runner.terminate();
+            List<ModelInput> rows = Collections.nCopies(32, row(2, 3));
+            assertThat(runner.run(rows, null)).as("between runs").isNotNull();
+
+            AtomicBoolean ended = new AtomicBoolean();
+            Thread watch =
+                    new Thread(
+                            () -> {
+                                while (!ended.get()) {
+                                    runner.terminate();
+                                }
+                            });
+            watch.start();
+            try {
+                assertThatThrownBy(
+                                () -> {
+                                    while (true) {
+                                        runner.run(rows, null);
+                                    }
+                                })
+                        .isInstanceOf(ModelException.class)
+                        .hasMessageContaining("terminate");
+            } finally {
+                ended.set(true);
+                watch.join();
+            }
+            assertThat(runner.run(rows, null)).as("the next run").isNotNull();
+        }
+    }
+
+    @Test
+    void opensAGraphWithLargeWeightsBesideItOnce() {
+        Bundle bundle = Bundle.read(TestBundle.resource(TestBundle.LARGE));
+        String graph = bundle.variant("fp32").file();
+        assertThat(OrtModel.sizeOf(bundle, graph))
+                .isGreaterThan(bundle.file(graph).toFile().length());
+        assertThat(OrtModel.copies(1L << 20, Device.CPU, 4)).isEqualTo(3);
+        assertThat(OrtModel.copies(3L << 30, Device.CPU, 4)).isZero();
+        assertThat(OrtModel.copies(1L << 20, Device.cuda(0), 4)).isZero();
     }
 
     private static ModelInput row(long... ids) {

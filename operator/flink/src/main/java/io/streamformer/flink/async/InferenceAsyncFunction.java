@@ -1,12 +1,10 @@
 package io.streamformer.flink.async;
 
-import io.streamformer.batch.Priority;
 import io.streamformer.bundle.BundleException;
 import io.streamformer.bundle.Manifest;
 import io.streamformer.engine.Answer;
 import io.streamformer.engine.InferenceException;
 import io.streamformer.engine.InferenceException.Stage;
-import io.streamformer.engine.ModelOptions;
 import io.streamformer.flink.DeadLetters;
 import io.streamformer.flink.Order;
 import io.streamformer.flink.Outcome;
@@ -14,10 +12,12 @@ import io.streamformer.flink.StepOptions;
 import io.streamformer.flink.Traced;
 import io.streamformer.flink.state.RecordTypeInfo;
 import io.streamformer.flink.task.TaskRecords;
+import io.streamformer.options.Options;
 import io.streamformer.schemas.DeadLetter;
 import io.streamformer.schemas.RecordCodec;
 import io.streamformer.schemas.TextEvent;
 import java.io.IOException;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Map;
@@ -27,6 +27,7 @@ import java.util.concurrent.CompletionException;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicLong;
 import org.apache.avro.AvroRuntimeException;
 import org.apache.avro.specific.SpecificRecordBase;
 import org.apache.flink.api.common.functions.OpenContext;
@@ -36,6 +37,8 @@ import org.apache.flink.runtime.execution.SuppressRestartsException;
 import org.apache.flink.streaming.api.functions.async.ResultFuture;
 import org.apache.flink.streaming.api.functions.async.RichAsyncFunction;
 import org.apache.flink.util.InstantiationUtil;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The way of an event through a model: submitted when it comes, emitted as a result or a dead
@@ -50,19 +53,25 @@ public final class InferenceAsyncFunction<T extends SpecificRecordBase>
 
     private static final long serialVersionUID = 1L;
 
+    /** A deadline that is further away is none. */
+    private static final Duration FARTHEST_DEADLINE = Duration.ofDays(365);
+
+    private static final Logger LOG = LoggerFactory.getLogger(InferenceAsyncFunction.class);
+
     private final Model.Source source;
     private final TaskRecords<T> records;
-    private final int capacity;
-    private final Order order;
-    private final Priority priority;
+    private final Options options;
 
     private transient Model model;
     private transient Manifest manifest;
     private transient InferenceMetrics metrics;
     private transient RecordCodec<TextEvent> codec;
 
-    /** Whoever takes a future out of here, completion or timeout, emits the event's outcome. */
+    /** Events that wait for their answer; who takes one out emits its outcome. */
     private transient Map<ResultFuture<Outcome<T>>, CompletableFuture<Answer>> inFlight;
+
+    /** What the events in flight take, about. */
+    private transient AtomicLong bytes;
 
     /** Null where the order of keys is not kept here. */
     private transient KeyOrder keyOrder;
@@ -70,26 +79,33 @@ public final class InferenceAsyncFunction<T extends SpecificRecordBase>
     /**
      * An async function.
      *
-     * @param order of the results; that of all is kept by Flink's own queue
-     * @param priority of events whose own is the normal one
+     * @param options values of {@link StepOptions}
      */
-    public InferenceAsyncFunction(
-            Model.Source source,
-            TaskRecords<T> records,
-            int capacity,
-            Order order,
-            Priority priority) {
+    public InferenceAsyncFunction(Model.Source source, TaskRecords<T> records, Options options) {
         this.source = source;
         this.records = records;
-        this.capacity = capacity;
-        this.order = order;
-        this.priority = priority;
+        this.options = options;
+    }
+
+    /** Of the results; that of all is kept by Flink's own queue. */
+    Order order() {
+        return options.get(StepOptions.ASYNC_ORDER);
+    }
+
+    /** Most events under way: what was set, or enough to keep this machine busy. */
+    int capacity() {
+        return options.find(StepOptions.ASYNC_CAPACITY)
+                .orElseGet(() -> Math.max(StepOptions.LEAST_CAPACITY, source.neededCapacity()));
+    }
+
+    /** True where no further event may come before an answer. */
+    boolean holdsTooManyBytes() {
+        return bytes.get() >= options.get(StepOptions.ASYNC_CAPACITY_BYTES);
     }
 
     private Object writeReplace() throws IOException {
         return new FunctionBytes(
-                InstantiationUtil.serializeObject(
-                        new Object[] {source, records, capacity, order, priority}));
+                InstantiationUtil.serializeObject(new Object[] {source, records, options}));
     }
 
     /** The function that {@link FunctionBytes} holds. */
@@ -98,17 +114,14 @@ public final class InferenceAsyncFunction<T extends SpecificRecordBase>
                 InstantiationUtil.deserializeObject(
                         bytes, InferenceAsyncFunction.class.getClassLoader());
         return new InferenceAsyncFunction<>(
-                (Model.Source) fields[0],
-                (TaskRecords<?>) fields[1],
-                (Integer) fields[2],
-                (Order) fields[3],
-                (Priority) fields[4]);
+                (Model.Source) fields[0], (TaskRecords<?>) fields[1], (Options) fields[2]);
     }
 
     @Override
     public void open(OpenContext context) {
         inFlight = new ConcurrentHashMap<>();
-        keyOrder = order == Order.KEY ? new KeyOrder() : null;
+        bytes = new AtomicLong();
+        keyOrder = order() == Order.KEY ? new KeyOrder() : null;
         codec = RecordCodec.of(TextEvent.class);
         metrics = new InferenceMetrics(getRuntimeContext().getMetricGroup(), inFlight::size);
         try {
@@ -145,20 +158,14 @@ public final class InferenceAsyncFunction<T extends SpecificRecordBase>
     }
 
     private void checkCapacity() {
-        if (capacity < model.minimumCapacity()) {
-            throw new IllegalArgumentException(
-                    "The async capacity is at least rows per batch x (batches in flight + 1) = "
-                            + model.minimumCapacity()
-                            + " for "
-                            + manifest.name()
-                            + ", seen "
-                            + capacity
-                            + ": raise "
-                            + StepOptions.ASYNC_CAPACITY.key()
-                            + " (Streamformer.capacity), or lower "
-                            + ModelOptions.MAX_ROWS
-                            + " or "
-                            + ModelOptions.RUN_THREADS);
+        if (capacity() < model.minimumCapacity()) {
+            LOG.warn(
+                    "{} is {}. {} needs {} events under way to keep the device busy: rows per batch"
+                            + " x (batches in flight + 1). Raise it, or leave it away.",
+                    StepOptions.ASYNC_CAPACITY.key(),
+                    capacity(),
+                    manifest.name(),
+                    model.minimumCapacity());
         }
     }
 
@@ -173,27 +180,44 @@ public final class InferenceAsyncFunction<T extends SpecificRecordBase>
             return;
         }
         Instant deadline = event.value().getDeadline();
-        long millisLeft =
-                deadline == null
-                        ? Long.MAX_VALUE
-                        : deadline.toEpochMilli() - System.currentTimeMillis();
-        if (millisLeft <= 0) {
+        Duration left =
+                deadline == null ? FARTHEST_DEADLINE : Duration.between(Instant.now(), deadline);
+        if (left.isNegative() || left.isZero()) {
             fail(event, Stage.TIMEOUT, late(deadline), null, out);
             return;
         }
-        CompletableFuture<Answer> future = model.submit(records.input(event.value(), priority));
-        if (deadline != null) {
+        CompletableFuture<Answer> future =
+                model.submit(
+                        records.input(event.value(), options.get(StepOptions.PRIORITY)),
+                        options.get(StepOptions.ASYNC_TIMEOUT));
+        if (left.compareTo(FARTHEST_DEADLINE) < 0) {
             // A row whose future is done leaves the queue before it costs device time.
-            future.orTimeout(millisLeft, TimeUnit.MILLISECONDS);
+            future.orTimeout(left.toMillis(), TimeUnit.MILLISECONDS);
         }
+        long size = sizeOf(event);
+        bytes.addAndGet(size);
         inFlight.put(out, future);
         var unused =
                 future.whenComplete(
                         (answer, error) -> {
+                            bytes.addAndGet(-size);
                             if (inFlight.remove(out, future)) {
                                 complete(event, answer, error, out);
                             }
                         });
+    }
+
+    /** What an event takes on the heap, about: its record and its texts. */
+    private static long sizeOf(Traced<TextEvent> event) {
+        byte[] value = event.origin().value();
+        return (value == null ? 0 : value.length)
+                + Character.BYTES
+                        * ((long) length(event.value().getText())
+                                + length(event.value().getTextPair()));
+    }
+
+    private static int length(String text) {
+        return text == null ? 0 : text.length();
     }
 
     private Optional<String> refuse(TextEvent event) {
@@ -224,32 +248,14 @@ public final class InferenceAsyncFunction<T extends SpecificRecordBase>
                 metrics.result(answer.prediction().truncated());
                 emit(event, new Outcome.Success<>(new Traced<>(record, event.origin())), out);
             }
-        } catch (RuntimeException e) {
+        } catch (Throwable e) {
+            // An Error too: an event that nobody completes holds the subtask up for ever.
             out.completeExceptionally(e);
         }
     }
 
     private static String late(Instant deadline) {
-        return "an event is answered before its deadline, " + deadline + ", seen none by then";
-    }
-
-    /** Gives up on an event: its row leaves the queue, its neighbours go on. */
-    @Override
-    public void timeout(Traced<TextEvent> event, ResultFuture<Outcome<T>> out) {
-        CompletableFuture<Answer> future = inFlight.remove(out);
-        if (future == null) {
-            // The answer is being emitted at this moment.
-            return;
-        }
-        future.cancel(false);
-        fail(
-                event,
-                Stage.TIMEOUT,
-                "an event is answered within "
-                        + StepOptions.ASYNC_TIMEOUT.key()
-                        + ", seen none: raise it, or give the job more cores or fewer events",
-                null,
-                out);
+        return "No answer before the event's deadline (" + deadline + ").";
     }
 
     private void fail(
@@ -285,8 +291,8 @@ public final class InferenceAsyncFunction<T extends SpecificRecordBase>
         }
         try {
             return codec.encode(event.value());
-        } catch (AvroRuntimeException | NullPointerException e) {
-            // An event that was built without a text or an id has no Avro form.
+        } catch (AvroRuntimeException | NullPointerException | ArithmeticException e) {
+            // Without a text or an id, or with a time beyond Avro's, an event has no Avro form.
             return null;
         }
     }

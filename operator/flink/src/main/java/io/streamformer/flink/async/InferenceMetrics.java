@@ -116,6 +116,9 @@ public final class InferenceMetrics {
     /** {@code streamformer.session.running}: texts that are being run. */
     static final String RUNNING = "running";
 
+    /** {@code streamformer.session.oldestRunMs}: how long the oldest run has taken so far. */
+    static final String OLDEST_RUN = "oldestRunMs";
+
     /** {@code streamformer.session.queueTimeMs}: from submission to the run, per text. */
     static final String QUEUE_TIME = "queueTimeMs";
 
@@ -183,6 +186,7 @@ public final class InferenceMetrics {
                 INFO,
                 () -> 1);
         gauge(session, RUNNING, stats::inFlight);
+        gauge(session, OLDEST_RUN, () -> TimeUnit.NANOSECONDS.toMillis(stats.oldestRunNanos()));
         share(session, PADDING_SHARE, () -> 1 - (double) stats.realTokens() / stats.paddedTokens());
         share(session, BATCH_FILL, () -> (double) stats.rows() / stats.batches() / maxBatchRows);
         session.histogram(QUEUE_TIME, new Milliseconds(stats.queueTime()));
@@ -206,7 +210,10 @@ public final class InferenceMetrics {
                         });
     }
 
-    /** A latency histogram of the core as Flink reads it: over the session's whole life. */
+    /**
+     * A latency histogram of the core as Flink reads it: its last minutes, and the count since the
+     * start.
+     */
     private static final class Milliseconds extends HistogramStatistics implements Histogram {
 
         private static final double NANOS = TimeUnit.MILLISECONDS.toNanos(1);
@@ -239,8 +246,8 @@ public final class InferenceMetrics {
 
         @Override
         public double getMean() {
-            long count = histogram.count();
-            return count == 0 ? 0 : histogram.sumNanos() / NANOS / count;
+
+            return histogram.meanNanos() / NANOS;
         }
 
         @Override

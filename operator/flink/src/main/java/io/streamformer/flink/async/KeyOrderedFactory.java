@@ -3,7 +3,6 @@ package io.streamformer.flink.async;
 import io.streamformer.flink.Outcome;
 import io.streamformer.flink.StepOptions;
 import io.streamformer.flink.Traced;
-import io.streamformer.schemas.TextEvent;
 import java.lang.reflect.Field;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -17,31 +16,21 @@ import org.apache.flink.streaming.api.datastream.AsyncDataStream.OutputMode;
 import org.apache.flink.streaming.api.operators.StreamOperator;
 import org.apache.flink.streaming.api.operators.StreamOperatorParameters;
 import org.apache.flink.streaming.api.operators.async.AsyncWaitOperator;
-import org.apache.flink.streaming.api.operators.async.AsyncWaitOperatorFactory;
 import org.apache.flink.streaming.runtime.streamrecord.StreamElement;
 import org.apache.flink.streaming.runtime.streamrecord.StreamElementSerializer;
-import org.apache.flink.streaming.util.retryable.AsyncRetryStrategies;
 
 /**
  * Makes Flink's async operator, unordered, with events in its state in the order of their offsets.
  * Flink writes them as its hash set has them, so that after a restore a later event of a key could
  * be submitted before an earlier one.
  */
-public final class KeyOrderedFactory<T extends SpecificRecordBase>
-        extends AsyncWaitOperatorFactory<Traced<TextEvent>, Outcome<T>> {
+final class KeyOrderedFactory<T extends SpecificRecordBase> extends AsyncStepFactory<T> {
 
     private static final long serialVersionUID = 1L;
 
-    private final InferenceAsyncFunction<T> function;
-    private final long timeoutMillis;
-    private final int capacity;
-
-    public KeyOrderedFactory(InferenceAsyncFunction<T> function, long timeoutMillis, int capacity) {
-        super(function, timeoutMillis, capacity, OutputMode.UNORDERED);
+    KeyOrderedFactory(InferenceAsyncFunction<T> function) {
+        super(function, OutputMode.UNORDERED);
         stateName(AsyncWaitOperator.class); // refuses before the job is submitted
-        this.function = function;
-        this.timeoutMillis = timeoutMillis;
-        this.capacity = capacity;
     }
 
     /**
@@ -70,17 +59,16 @@ public final class KeyOrderedFactory<T extends SpecificRecordBase>
     @SuppressWarnings({"unchecked", "TypeParameterUnusedInFormals"}) // as in the class above
     public <O extends StreamOperator<Outcome<T>>> O createStreamOperator(
             StreamOperatorParameters<Outcome<T>> parameters) {
-        return (O) new Operator<>(this, parameters);
+        return (O) new Sorted<>(this, parameters);
     }
 
     @Override
     @SuppressWarnings("rawtypes") // as in the class above
     public Class<? extends StreamOperator> getStreamOperatorClass(ClassLoader classLoader) {
-        return Operator.class;
+        return Sorted.class;
     }
 
-    private static final class Operator<T extends SpecificRecordBase>
-            extends AsyncWaitOperator<Traced<TextEvent>, Outcome<T>> {
+    private static final class Sorted<T extends SpecificRecordBase> extends Operator<T> {
 
         private static final long serialVersionUID = 1L;
 
@@ -91,18 +79,9 @@ public final class KeyOrderedFactory<T extends SpecificRecordBase>
                 Comparator.comparingLong(
                         element -> ((Traced<?>) element.asRecord().getValue()).origin().offset());
 
-        @SuppressWarnings("unchecked") // Flink's constant has no type parameter
-        private Operator(
+        private Sorted(
                 KeyOrderedFactory<T> factory, StreamOperatorParameters<Outcome<T>> parameters) {
-            super(
-                    parameters,
-                    factory.function,
-                    factory.timeoutMillis,
-                    factory.capacity,
-                    OutputMode.UNORDERED,
-                    AsyncRetryStrategies.NO_RETRY_STRATEGY,
-                    factory.processingTimeService,
-                    factory.getMailboxExecutor());
+            super(factory, parameters);
         }
 
         @Override

@@ -12,6 +12,7 @@ import io.streamformer.flink.bundle.BundleCache;
 import io.streamformer.inference.Device;
 import io.streamformer.options.Options;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
@@ -69,6 +70,17 @@ public final class PipelineModel implements Model {
                     context.getMetricGroup(), pipeline, effective.get(ModelOptions.MAX_ROWS));
             return new PipelineModel(pipeline);
         }
+
+        @Override
+        public int neededCapacity() {
+            int threads =
+                    Math.max(
+                            ModelOptions.cpuRunThreads(options),
+                            options.get(ModelOptions.DEVICE).indexes().size());
+            return (int)
+                    Math.min(
+                            Integer.MAX_VALUE, options.get(ModelOptions.MAX_ROWS) * (threads + 1L));
+        }
     }
 
     /** The device that was asked for; where that is {@code auto}, the GPUs that Flink hands out. */
@@ -96,8 +108,8 @@ public final class PipelineModel implements Model {
     }
 
     @Override
-    public CompletableFuture<Answer> submit(TextInput input) {
-        return pipeline.submit(input);
+    public CompletableFuture<Answer> submit(TextInput input, Duration timeout) {
+        return pipeline.submit(input, timeout);
     }
 
     @Override

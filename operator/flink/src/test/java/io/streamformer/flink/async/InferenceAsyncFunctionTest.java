@@ -4,11 +4,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.streamformer.batch.Priority;
+import io.streamformer.bundle.BundleReference;
 import io.streamformer.engine.InferenceException;
+import io.streamformer.engine.ModelOptions;
 import io.streamformer.engine.TextInput;
 import io.streamformer.flink.Order;
 import io.streamformer.flink.Origin;
 import io.streamformer.flink.Outcome;
+import io.streamformer.flink.StepOptions;
 import io.streamformer.flink.Traced;
 import io.streamformer.flink.state.RecordTypeInfo;
 import io.streamformer.flink.task.ClassificationRecords;
@@ -16,6 +19,7 @@ import io.streamformer.flink.task.TaskRecords;
 import io.streamformer.flink.task.TranslationRecords;
 import io.streamformer.flink.testing.FakeModel;
 import io.streamformer.flink.testing.Origins;
+import io.streamformer.options.Options;
 import io.streamformer.schemas.Classification;
 import io.streamformer.schemas.DeadLetter;
 import io.streamformer.schemas.RecordCodec;
@@ -29,15 +33,14 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.IntStream;
 import org.apache.avro.specific.SpecificRecordBase;
 import org.apache.flink.api.common.functions.DefaultOpenContext;
 import org.apache.flink.api.common.serialization.SerializerConfigImpl;
 import org.apache.flink.runtime.checkpoint.OperatorSubtaskState;
 import org.apache.flink.runtime.execution.SuppressRestartsException;
-import org.apache.flink.streaming.api.datastream.AsyncDataStream.OutputMode;
 import org.apache.flink.streaming.api.operators.async.AsyncWaitOperator;
-import org.apache.flink.streaming.api.operators.async.AsyncWaitOperatorFactory;
 import org.apache.flink.streaming.runtime.tasks.StreamTaskActionExecutor;
 import org.apache.flink.streaming.runtime.tasks.mailbox.MailboxExecutorImpl;
 import org.apache.flink.streaming.runtime.tasks.mailbox.TaskMailbox;
@@ -48,7 +51,7 @@ import org.junit.jupiter.api.Timeout;
 
 class InferenceAsyncFunctionTest {
 
-    private static final int TIMEOUT_MS = 1_000;
+    private static final Duration TIMEOUT = Duration.ofSeconds(1);
 
     private final FakeModel model = FakeModel.classifier();
     private long offset;
@@ -95,7 +98,7 @@ class InferenceAsyncFunctionTest {
         try (Harness<Classification> harness = classify(Order.KEY)) {
             harness.send(keyed("late", "a"), keyed("early", "a"));
             model.answer(1);
-            harness.flink.setProcessingTime(TIMEOUT_MS + 1);
+            model.futures.get(0).completeExceptionally(late());
             assertThat(harness.ids()).containsExactly("late", "early");
             assertThat(harness.failure(0).value().getStage()).isEqualTo("timeout");
             assertThat(harness.success(1).value().getId()).isEqualTo("early");
@@ -234,15 +237,60 @@ class InferenceAsyncFunctionTest {
     }
 
     @Test
-    void aLateEventIsADeadLetterAndLeavesTheQueue() throws Exception {
+    void aLateEventIsADeadLetter() throws Exception {
         try (Harness<Classification> harness = classify(Order.ALL)) {
             harness.send("late", "early");
             model.answer(1);
-            harness.flink.setProcessingTime(TIMEOUT_MS + 1);
+            model.futures.get(0).completeExceptionally(late());
             assertThat(harness.ids()).containsExactly("late", "early");
             assertThat(harness.failure(0).value().getStage()).isEqualTo("timeout");
-            assertThat(model.futures.get(0)).isCancelled();
+            assertThat(harness.failure(0).value().getReason()).isEqualTo("late");
+            assertThat(model.timeouts).containsOnly(TIMEOUT);
             assertThat(harness.flink.wasFailedExternally()).isFalse();
+        }
+    }
+
+    private static InferenceException late() {
+        return new InferenceException(InferenceException.Stage.TIMEOUT, "late", null);
+    }
+
+    @Test
+    void aBacklogAtASlowModelLosesNothing() throws Exception {
+        int events = 2_000;
+        for (Order order : Order.values()) {
+            FakeModel slow = FakeModel.classifier();
+            try (Harness<Classification> harness =
+                    new Harness<>(ClassificationRecords.INSTANCE, order, events, null)) {
+                for (int i = 0; i < events; i++) {
+                    harness.send(keyed("id" + i, i % 2 == 0 ? "even" : "odd"));
+                }
+                // One answer in each of its timeouts.
+                for (int i = 0; i < events; i++) {
+                    harness.flink.setProcessingTime(TIMEOUT.toMillis() * (i + 1));
+                    slow.answer(i);
+                }
+                assertThat(harness.ids()).hasSize(events).doesNotHaveDuplicates();
+                assertThat(harness.flink.extractOutputValues())
+                        .allMatch(outcome -> outcome instanceof Outcome.Success);
+            }
+        }
+    }
+
+    @Test
+    void aDeadlineThatNeverComesIsNone() throws Exception {
+        try (Harness<Classification> harness = classify(Order.ALL)) {
+            for (Instant deadline : List.of(Instant.MAX, Instant.ofEpochMilli(Long.MAX_VALUE))) {
+                TextEvent event = Records.event("far", "x");
+                event.setDeadline(deadline);
+                harness.send(new Traced<>(event, Origins.origin(null, null)));
+            }
+            TextEvent past = Records.event("past", "x");
+            past.setDeadline(Instant.MIN);
+            harness.send(new Traced<>(past, Origin.NONE));
+            model.answerAll();
+            assertThat(harness.ids()).containsExactly("far", "far", "past");
+            assertThat(harness.failure(2).value().getStage()).isEqualTo("timeout");
+            assertThat(harness.failure(2).value().getValue()).isNull();
         }
     }
 
@@ -266,7 +314,7 @@ class InferenceAsyncFunctionTest {
             assertThat(harness.ids()).containsExactly("soon", "past");
             for (int i = 0; i < 2; i++) {
                 assertThat(harness.failure(i).value().getStage()).isEqualTo("timeout");
-                assertThat(harness.failure(i).value().getReason()).contains("its deadline");
+                assertThat(harness.failure(i).value().getReason()).contains("the event's deadline");
             }
         }
     }
@@ -281,6 +329,33 @@ class InferenceAsyncFunctionTest {
             assertThat(harness.flink.getEnvironment().getActualExternalFailureCause())
                     .hasValueSatisfying(
                             cause -> assertThat(cause).hasStackTraceContaining("device lost"));
+        }
+    }
+
+    @Test
+    void anErrorWhileAnAnswerBecomesARecordFailsTheJob() throws Exception {
+        for (Order order : Order.values()) {
+            FakeModel fake = FakeModel.classifier();
+            TextEvent broken =
+                    new TextEvent() {
+                        @Override
+                        public Map<String, String> getAttributes() {
+                            throw new NoClassDefFoundError("org/example/Missing");
+                        }
+                    };
+            broken.setId("a");
+            broken.setText("a");
+            try (Harness<Classification> harness = classify(order)) {
+                harness.flink.getEnvironment().setExpectedExternalFailureCause(Throwable.class);
+                harness.send(new Traced<>(broken, Origin.NONE));
+                fake.answer(0);
+                harness.work();
+                assertThat(harness.flink.getEnvironment().getActualExternalFailureCause())
+                        .hasValueSatisfying(
+                                cause ->
+                                        assertThat(cause)
+                                                .hasStackTraceContaining("org/example/Missing"));
+            }
         }
     }
 
@@ -317,14 +392,70 @@ class InferenceAsyncFunctionTest {
     }
 
     @Test
-    void aCapacityThatStarvesTheDeviceIsRefusedForGood() {
+    void aCapacityThatStarvesTheDeviceIsNoReasonToFail() throws Exception {
         model.minimumCapacity = 64;
-        assertThatThrownBy(() -> classify(Order.ALL).close())
-                .isInstanceOf(SuppressRestartsException.class)
-                .cause()
-                .hasMessageContaining("= 64 for sentiment-en, seen 4")
-                .hasMessageContaining("model.async.capacity");
-        assertThat(model.closed).isEqualTo(1);
+        try (Harness<Classification> harness = classify(Order.ALL)) {
+            harness.send("a");
+            model.answerAll();
+            assertThat(harness.ids()).containsExactly("a");
+        }
+    }
+
+    @Test
+    void theDefaultCapacityKeepsAnyNumberOfCoresBusy() {
+        Model.Source large =
+                new PipelineModel.Lease(
+                        BUNDLE, Options.DEFAULTS.with(ModelOptions.RUN_THREADS, 32), null);
+        assertThat(capacity(large, Options.DEFAULTS)).isEqualTo(32 * 33);
+        Model.Source small =
+                new PipelineModel.Lease(
+                        BUNDLE, Options.DEFAULTS.with(ModelOptions.RUN_THREADS, 2), null);
+        assertThat(capacity(small, Options.DEFAULTS)).isEqualTo(1024);
+        assertThat(capacity(large, Options.DEFAULTS.with(StepOptions.ASYNC_CAPACITY, 100)))
+                .isEqualTo(100);
+    }
+
+    private static final BundleReference BUNDLE =
+            new BundleReference("file:///bundle", "0".repeat(64));
+
+    private static int capacity(Model.Source source, Options options) {
+        return new InferenceAsyncFunction<>(source, ClassificationRecords.INSTANCE, options)
+                .capacity();
+    }
+
+    @Test
+    @Timeout(30)
+    void longTextsWaitForThoseUnderWay() throws Exception {
+        for (Order order : Order.values()) {
+            FakeModel fake = FakeModel.classifier();
+            Options options =
+                    Options.DEFAULTS
+                            .with(StepOptions.ASYNC_ORDER, order)
+                            .with(StepOptions.ASYNC_CAPACITY_BYTES, 1_000L);
+            Thread task = Thread.currentThread();
+            AtomicInteger submitted = new AtomicInteger();
+            try (Harness<Classification> harness =
+                    new Harness<>(ClassificationRecords.INSTANCE, options, null)) {
+                harness.send("a".repeat(300), "b".repeat(300));
+                Thread answers =
+                        new Thread(
+                                () -> {
+                                    // Flink waits in steps of a second.
+                                    while (task.getState() != Thread.State.TIMED_WAITING) {
+                                        Thread.onSpinWait();
+                                    }
+                                    submitted.set(fake.inputs.size());
+                                    fake.answer(1);
+                                });
+                answers.start();
+                harness.send("c");
+                answers.join();
+                assertThat(submitted).as("before an answer gave bytes back").hasValue(2);
+                assertThat(fake.inputs).hasSize(3);
+                fake.answerAll();
+                assertThat(harness.ids()).hasSize(3);
+            }
+        }
     }
 
     @Test
@@ -381,15 +512,13 @@ class InferenceAsyncFunctionTest {
 
     @Test
     void aLibraryThatIsMissingEndsTheJobAtOnce() {
+        Model.Source broken =
+                context -> {
+                    throw new NoClassDefFoundError("ai/onnxruntime/OrtEnvironment");
+                };
         InferenceAsyncFunction<Classification> function =
                 new InferenceAsyncFunction<>(
-                        context -> {
-                            throw new NoClassDefFoundError("ai/onnxruntime/OrtEnvironment");
-                        },
-                        ClassificationRecords.INSTANCE,
-                        4,
-                        Order.ALL,
-                        Priority.NORMAL);
+                        broken, ClassificationRecords.INSTANCE, Options.DEFAULTS);
         function.setRuntimeContext(new MockStreamingRuntimeContext(1, 0));
         assertThatThrownBy(() -> function.open(DefaultOpenContext.INSTANCE))
                 .isInstanceOf(SuppressRestartsException.class)
@@ -429,24 +558,24 @@ class InferenceAsyncFunctionTest {
 
         Harness(TaskRecords<T> records, Order order, int capacity, OperatorSubtaskState state)
                 throws Exception {
+            this(
+                    records,
+                    Options.DEFAULTS
+                            .with(StepOptions.ASYNC_ORDER, order)
+                            .with(StepOptions.ASYNC_CAPACITY, capacity)
+                            .with(StepOptions.ASYNC_TIMEOUT, TIMEOUT)
+                            .with(StepOptions.PRIORITY, Priority.LOW),
+                    state);
+        }
+
+        Harness(TaskRecords<T> records, Options options, OperatorSubtaskState state)
+                throws Exception {
             SerializerConfigImpl config = new SerializerConfigImpl();
             InferenceAsyncFunction<T> function =
-                    new InferenceAsyncFunction<>(
-                            new FakeModel.Current(), records, capacity, order, Priority.LOW);
+                    new InferenceAsyncFunction<>(new FakeModel.Current(), records, options);
             flink =
                     new OneInputStreamOperatorTestHarness<>(
-                            switch (order) {
-                                case KEY -> new KeyOrderedFactory<>(function, TIMEOUT_MS, capacity);
-                                case ALL ->
-                                        new AsyncWaitOperatorFactory<>(
-                                                function, TIMEOUT_MS, capacity, OutputMode.ORDERED);
-                                case NONE ->
-                                        new AsyncWaitOperatorFactory<>(
-                                                function,
-                                                TIMEOUT_MS,
-                                                capacity,
-                                                OutputMode.UNORDERED);
-                            },
+                            AsyncStepFactory.of(function),
                             RecordTypeInfo.traced(TextEvent.class).createSerializer(config));
             flink.setup(RecordTypeInfo.outcome(records.recordClass()).createSerializer(config));
             try {
