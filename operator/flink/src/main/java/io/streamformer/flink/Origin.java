@@ -58,9 +58,9 @@ public record Origin(
         return new Origin(topic, partition, offset, timestamp, key, null, headers);
     }
 
-    /** The same without a timestamp. */
-    public Origin withoutTimestamp() {
-        return new Origin(topic, partition, offset, -1, key, value, headers);
+    /** The same with another timestamp. */
+    public Origin withTimestamp(long millis) {
+        return new Origin(topic, partition, offset, millis, key, value, headers);
     }
 
     /** The same with another key and other headers. */

@@ -60,7 +60,7 @@ public final class DeadLetterLimits extends RichMapFunction<Traced<DeadLetter>, 
                     new Traced<>(fitted.value(), origin.withKeyAndHeaders(place, origin.headers()));
         }
         if (!limits.takesTime(origin.timestamp(), now)) {
-            fitted = new Traced<>(fitted.value(), fitted.origin().withoutTimestamp());
+            fitted = new Traced<>(fitted.value(), fitted.origin().withTimestamp(now));
         }
         long size = size(fitted);
         return size <= limits.maxBytes() ? fitted : withoutBulk(fitted, size);

@@ -118,7 +118,7 @@ class TopicLimitsTest {
         Traced<DeadLetter> fitted = limits.fit(letter(Origins.origin(null, VALUE)), NOW + 3 * DAY);
         assertThat(new String(fitted.origin().key(), java.nio.charset.StandardCharsets.UTF_8))
                 .isEqualTo("text-events-3@42");
-        assertThat(fitted.origin().timestamp()).isEqualTo(-1);
+        assertThat(fitted.origin().timestamp()).isEqualTo(NOW + 3 * DAY);
         assertThat(fitted.value().getOffset()).isEqualTo(42);
     }
 
