@@ -17,6 +17,7 @@ import io.streamformer.local.Topics;
 import io.streamformer.schemas.DeadLetter;
 import io.streamformer.schemas.RecordCodec;
 import io.streamformer.schemas.TextEvent;
+import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
@@ -93,14 +94,53 @@ final class TestJob implements AutoCloseable {
             Consumer<JobOptions.Builder> more)
             throws Exception {
         String prefix = "it-" + UUID.randomUUID().toString().substring(0, 8) + "-";
+        Topics topics = topics(prefix, bundles);
+        // The events are written by the test, with times of their own.
+        Topics.create(stack.bootstrapServers(), List.of(topics.events()), 2, Map.of());
+        Topics.create(stack.bootstrapServers(), topics.outcomes(), 2, topicSettings);
+        return start(
+                stack, topics, options(stack, prefix, topics, bundles, more), new Configuration());
+    }
+
+    /** Starts the job on topics that exist. */
+    static TestJob fresh(
+            LocalStack stack, String prefix, List<Path> bundles, Consumer<JobOptions.Builder> more)
+            throws Exception {
+        Topics topics = topics(prefix, bundles);
+        return start(
+                stack, topics, options(stack, prefix, topics, bundles, more), new Configuration());
+    }
+
+    /** Starts the job on topics that exist, from a savepoint. */
+    static TestJob restore(
+            LocalStack stack,
+            String prefix,
+            List<Path> bundles,
+            Consumer<JobOptions.Builder> more,
+            Path savepoint)
+            throws Exception {
+        Topics topics = topics(prefix, bundles);
+        Configuration configuration = new Configuration();
+        configuration.set(StateRecoveryOptions.SAVEPOINT_PATH, savepoint.toUri().toString());
+        return start(stack, topics, options(stack, prefix, topics, bundles, more), configuration);
+    }
+
+    /** The topics of a job whose names start alike. */
+    static Topics topics(String prefix, List<Path> bundles) {
         Set<Task> tasks = EnumSet.noneOf(Task.class);
         for (Path bundle : bundles) {
             tasks.add(taskOf(bundle));
         }
-        Topics topics = Topics.prefixed(prefix, tasks);
-        // The events are written by the test, with times of their own.
-        Topics.create(stack.bootstrapServers(), List.of(topics.events()), 2, Map.of());
-        Topics.create(stack.bootstrapServers(), topics.outcomes(), 2, topicSettings);
+        return Topics.prefixed(prefix, tasks);
+    }
+
+    private static JobOptions options(
+            LocalStack stack,
+            String prefix,
+            Topics topics,
+            List<Path> bundles,
+            Consumer<JobOptions.Builder> more)
+            throws IOException {
         JobOptions.Builder options =
                 JobOptions.builder()
                         .set(KafkaOptions.BOOTSTRAP_SERVERS, stack.bootstrapServers())
@@ -117,7 +157,7 @@ final class TestJob implements AutoCloseable {
                     topics.resultsOf(taskOf(bundle)));
         }
         more.accept(options);
-        return start(stack, topics, options.build(), new Configuration());
+        return options.build();
     }
 
     private static TestJob start(

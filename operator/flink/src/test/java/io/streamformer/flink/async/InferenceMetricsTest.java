@@ -11,7 +11,7 @@ class InferenceMetricsTest {
 
     @Test
     void theDocsListEveryMetric() throws Exception {
-        String page = Files.readString(Path.of("../docs", "flink.md"));
+        String page = Files.readString(Path.of("../docs", "metrics.md"));
         for (Field field : InferenceMetrics.class.getDeclaredFields()) {
             if (field.getType() == String.class) {
                 assertThat(page).contains((String) field.get(null));

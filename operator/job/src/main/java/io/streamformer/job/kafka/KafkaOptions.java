@@ -31,7 +31,7 @@ public final class KafkaOptions {
                             "Settings of every Kafka client of the job, such as TLS or SASL, as"
                                     + " name:value with commas between. A value with a comma goes in"
                                     + " double quotes; --kafka.properties.NAME VALUE sets one. Keep"
-                                    + " secrets in files: see flink.md.");
+                                    + " secrets in files: see cluster.md.");
 
     public static final Option<String> INPUT_TOPIC =
             Option.named("input.topic", JOB, STRING)
