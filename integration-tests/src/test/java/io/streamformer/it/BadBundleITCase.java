@@ -94,7 +94,7 @@ class BadBundleITCase {
                             BundleException.class,
                             refusal -> {
                                 assertThat(refusal.rule()).isNotBlank();
-                                assertThat(refusal.seen()).isNotBlank();
+                                assertThat(refusal.found()).isNotBlank();
                                 assertThat(refusal.nextStep()).isNotBlank();
                             });
         }

@@ -46,11 +46,10 @@ final class AvroShape {
         }
         if (shape.bytes.hasRemaining()) {
             throw new AvroRuntimeException(
-                    "the value ends where the "
-                            + schema.getName()
-                            + " ends, seen "
+                    "the value has "
                             + shape.bytes.remaining()
-                            + " bytes more");
+                            + " bytes after the end of the "
+                            + schema.getName());
         }
         return fields;
     }
@@ -177,7 +176,8 @@ final class AvroShape {
         bytes.position(bytes.position() + count);
     }
 
-    private AvroRuntimeException malformed(String rule, Object seen) {
-        return new AvroRuntimeException(rule + ", seen " + seen + " at byte " + bytes.position());
+    private AvroRuntimeException malformed(String rule, Object found) {
+        return new AvroRuntimeException(
+                "byte " + bytes.position() + " has " + found + ", but " + rule);
     }
 }

@@ -25,7 +25,7 @@ import org.apache.avro.specific.SpecificRecordBase;
  * when they are there, so a value that ends before them is read as one of an older producer. A
  * record of a revision with more fields is refused, not misread.
  *
- * @param <T> a record of the topics: {@code TextEvent}, {@code DeadLetter} or that of a task
+ * @param <T> a record of the topics: {@code TextEvent}, {@code DeadLetter} or the record of a task
  */
 public final class RecordCodec<T extends SpecificRecordBase> {
 

@@ -14,10 +14,10 @@ public final class Arguments {
 
     private Arguments() {}
 
-    /** Refuses an argument: the rule, then the value seen. */
-    public static void check(boolean holds, String rule, Object seen) {
+    /** Refuses an argument: the rule, then the value. */
+    public static void check(boolean holds, String rule, Object value) {
         if (!holds) {
-            throw new UsageException(rule + ", seen " + seen);
+            throw new UsageException(rule + ", but it is " + value);
         }
     }
 

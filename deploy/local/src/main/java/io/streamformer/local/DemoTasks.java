@@ -69,11 +69,11 @@ public final class DemoTasks {
                 .orElseThrow(
                         () ->
                                 new UsageException(
-                                        "--tasks takes "
-                                                + names()
-                                                + ", several with commas, seen '"
+                                        "--tasks is '"
                                                 + label
-                                                + "'"));
+                                                + "'. Give "
+                                                + names()
+                                                + ", several with commas"));
     }
 
     private static String names() {

@@ -5,7 +5,7 @@ import java.io.InputStream;
 import java.util.Properties;
 import picocli.CommandLine;
 
-/** The release, and those of what it stands on. */
+/** The release, and the releases of what it uses. */
 public final class Releases implements CommandLine.IVersionProvider {
 
     @Override

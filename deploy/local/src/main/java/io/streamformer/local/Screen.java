@@ -15,7 +15,7 @@ public final class Screen {
     private static final int ZERO_WIDTH_JOINER = 0x200d; // holds a family of emoji together
     private static final String RESET = "\u001b[0m";
 
-    /** How a word stands out. */
+    /** How a word is highlighted. */
     public enum Style {
         GOOD("\u001b[32m"),
         BAD("\u001b[31m"),

@@ -83,7 +83,7 @@ public record Topics(String events, Map<Task, String> results, String deadLetter
         create(bootstrapServers, all(), partitions, settings);
     }
 
-    /** Creates those of some topics that are missing. */
+    /** Creates the topics that are missing. */
     public static void create(
             String bootstrapServers,
             List<String> topics,
@@ -125,11 +125,11 @@ public record Topics(String events, Map<Task, String> results, String deadLetter
         while (!haveLeaders(admin, ends)) {
             if (System.nanoTime() - end > 0) {
                 throw new IllegalStateException(
-                        "New topics have leaders within "
-                                + PATIENCE.toSeconds()
-                                + " s, seen some of "
+                        "Some of "
                                 + ends.keySet()
-                                + " without: look at the broker's log");
+                                + " had no leader after "
+                                + PATIENCE.toSeconds()
+                                + " s. Look at the broker's log");
             }
             Thread.sleep(POLL_MILLIS);
         }

@@ -15,19 +15,21 @@ public record BatchLimits(
         int maxRows, int maxTokens, int maxLength, Duration maxDelay, Duration maxTime) {
 
     public BatchLimits {
-        check(maxRows >= 1, "maxBatchRows is at least 1, seen " + maxRows);
-        check(maxLength >= 1, "the longest text has at least 1 token, seen " + maxLength);
-        check(!maxDelay.isNegative(), "maxDelay is not negative, seen " + maxDelay);
-        check(!maxTime.isNegative(), "maxBatchTime is not negative, seen " + maxTime);
+        check(maxRows >= 1, "maxBatchRows is " + maxRows + ". It must be at least 1.");
+        check(
+                maxLength >= 1,
+                "The longest text has " + maxLength + " tokens. It must have at least 1.");
+        check(!maxDelay.isNegative(), "maxDelay is " + maxDelay + ". It must not be negative.");
+        check(!maxTime.isNegative(), "maxBatchTime is " + maxTime + ". It must not be negative.");
         check(
                 maxTokens >= maxLength,
-                "maxBatchTokens holds the longest text of the model ("
-                        + maxLength
-                        + " tokens), seen "
+                "maxBatchTokens is "
                         + maxTokens
-                        + ": set maxBatchTokens to "
+                        + ", but the longest text of the model has "
                         + maxLength
-                        + " or more");
+                        + " tokens. Set it to "
+                        + maxLength
+                        + " or more.");
     }
 
     private static void check(boolean holds, String message) {

@@ -13,7 +13,7 @@ import java.util.List;
  * <p>Rows wait in one queue per length, so that the pool is sorted by length without ever being
  * sorted. A batch is the stretch of that order around the row that waits longest: it grows to the
  * side that adds the least padding until it is full or its padding costs more than another run
- * would. Each batch holds the oldest row, hence none is ever passed over for good. How old a row is
+ * would. Each batch holds the oldest row, so no row is passed over for good. How old a row is
  * counts its priority's head start in.
  *
  * <p>How many padded tokens a batch may have is learned: from runs that did not fit into memory,
@@ -65,7 +65,7 @@ final class BatchPolicy<R extends BatchRow> {
         int length = row.length();
         if (length < 1 || length > limits.maxLength()) {
             throw new IllegalArgumentException(
-                    "a row has 1 to " + limits.maxLength() + " tokens, seen " + length);
+                    "A row has 1 to " + limits.maxLength() + " tokens, but this one has " + length);
         }
         LengthQueue<R> queue = byLength.get(length);
         if (queue == null) {

@@ -3,7 +3,7 @@ package io.streamformer.batch;
 /** A row that waits for its run; all that batching knows of it. */
 public interface BatchRow {
 
-    /** Tokens that the row costs; a batch is charged those of its longest row for each. */
+    /** Tokens that the row costs; a batch is charged the tokens of its longest row for each row. */
     int length();
 
     /** When the row came, in the batcher's clock. */

@@ -13,9 +13,9 @@ import java.util.concurrent.locks.ReentrantLock;
  * The run threads of one kind of device, and the queues that they serve. Each thread belongs to one
  * device; a thread that is free runs the next batch of the queue that has had the least time.
  *
- * <p>Shares are those of start-time fair queuing (Goyal, Vin, Cheng 1996): a queue is charged the
- * time of its runs. An idle queue rejoins at the current virtual time: it gains no credit and owes
- * nothing for earlier exclusive use.
+ * <p>Shares follow start-time fair queuing (Goyal, Vin, Cheng 1996): a queue is charged the time of
+ * its runs. An idle queue rejoins at the current virtual time: it gains no credit and owes nothing
+ * for earlier exclusive use.
  *
  * <p>A watch looks at the runs under way. It ends a run that takes longer than its queue allows.
  * Where the run does not end either, it replaces the thread and fails the queue.
@@ -30,7 +30,7 @@ public final class DeviceScheduler implements AutoCloseable {
 
     private static final Duration WATCH_INTERVAL = Duration.ofMillis(100);
 
-    /** One device: its threads wait and run apart from those of the others. */
+    /** One device: its threads wait and run apart from the threads of other devices. */
     private final class Place {
         private final String device;
         private final Condition changed = lock.newCondition();

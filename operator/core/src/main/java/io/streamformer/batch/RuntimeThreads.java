@@ -5,8 +5,8 @@ import java.security.PrivilegedAction;
 
 /**
  * Makes the threads of the runtime. They outlive the job whose thread starts them, so they keep
- * nothing of it: neither its class loader nor its inheritable thread locals nor the classes on its
- * stack, which a new thread otherwise remembers as its access control context.
+ * nothing of it: not its class loader, its inheritable thread locals or the classes on its stack,
+ * which a new thread otherwise remembers as its access control context.
  */
 public final class RuntimeThreads {
 

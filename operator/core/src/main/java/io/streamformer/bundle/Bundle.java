@@ -79,7 +79,7 @@ public final class Bundle {
         return folder;
     }
 
-    /** SHA-256 of the manifest, which holds those of all other files: the bundle's identity. */
+    /** SHA-256 of the manifest, which has the hashes of all other files: the bundle's identity. */
     public String hash() {
         return hash;
     }
@@ -101,7 +101,7 @@ public final class Bundle {
         return variant;
     }
 
-    /** The name itself; that of the default variant for null. */
+    /** The name itself; for null the name of the default variant. */
     public String variantName(String name) {
         return name == null ? manifest.defaultVariant() : name;
     }
@@ -219,7 +219,7 @@ public final class Bundle {
             Path path = folder.resolve(name);
             if (!path.normalize().startsWith(folder.normalize()) || Path.of(name).isAbsolute()) {
                 throw new BundleException(
-                        "every file lies inside the bundle's folder", name, EXPORT_AGAIN);
+                        "every file is inside the bundle's folder", name, EXPORT_AGAIN);
             }
             if (leadsThroughLink(name)) {
                 throw new BundleException(

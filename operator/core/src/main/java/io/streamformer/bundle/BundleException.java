@@ -1,20 +1,28 @@
 package io.streamformer.bundle;
 
-/** A bundle that was refused: the rule it breaks, the value seen and the next step. */
+/** A bundle that was refused: the rule it breaks, the value found and the next step. */
 public final class BundleException extends RuntimeException {
 
     private final String rule;
-    private final String seen;
+    private final String found;
     private final String nextStep;
 
-    public BundleException(String rule, String seen, String nextStep) {
-        this(rule, seen, nextStep, null);
+    public BundleException(String rule, String found, String nextStep) {
+        this(rule, found, nextStep, null);
     }
 
-    public BundleException(String rule, String seen, String nextStep, Throwable cause) {
-        super("Bundle refused: " + rule + ". Seen: " + seen + ". Next step: " + nextStep, cause);
+    public BundleException(String rule, String found, String nextStep, Throwable cause) {
+        super(
+                "Invalid bundle. Rule: "
+                        + rule
+                        + ". Found: "
+                        + found
+                        + ". Next step: "
+                        + nextStep
+                        + ".",
+                cause);
         this.rule = rule;
-        this.seen = seen;
+        this.found = found;
         this.nextStep = nextStep;
     }
 
@@ -24,8 +32,8 @@ public final class BundleException extends RuntimeException {
     }
 
     /** What this bundle has instead. */
-    public String seen() {
-        return seen;
+    public String found() {
+        return found;
     }
 
     /** What to do about it. */

@@ -11,7 +11,7 @@ import java.util.List;
 
 /**
  * How a generating model decodes. A bundle's manifest has defaults for them, by the name of the
- * graph's input; terms and meanings are those of transformers' GenerationConfig.
+ * graph's input; terms and meanings are as in transformers' GenerationConfig.
  */
 public final class DecodingOptions {
 

@@ -10,8 +10,8 @@ import com.fasterxml.jackson.databind.JsonNode;
  * @param textPair second text of a pair; null otherwise
  * @param language the text's language, where the input tells it
  * @param targetLanguage the language of the output, where the model writes several
- * @param inputIds the reference tokenizer's ids, special tokens included; those of the first window
- *     where the text is read in several
+ * @param inputIds the reference tokenizer's ids, special tokens included; the ids of the first
+ *     window where the text is read in several
  * @param line the whole line, in which each task finds its answer
  */
 @SuppressWarnings("ArrayRecordComponent") // read once, never compared as a record

@@ -170,7 +170,7 @@ public record Manifest(
     }
 
     /**
-     * The special token of the input that tells its language. The tokenizer writes that of the
+     * The special token of the input that tells its language. The tokenizer writes the token of the
      * first of the bundle's languages.
      *
      * @param ids token id by BCP 47 tag
@@ -179,7 +179,7 @@ public record Manifest(
             @JsonProperty(required = true) Position position,
             @JsonProperty(required = true) Map<String, Integer> ids) {
 
-        /** Where among the input's tokens it stands. */
+        /** Where among the input's tokens it is. */
         public enum Position {
             @JsonProperty("first")
             FIRST,

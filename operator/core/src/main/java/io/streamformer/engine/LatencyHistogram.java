@@ -7,8 +7,8 @@ import java.util.function.LongSupplier;
 
 /**
  * Counts of durations in classes that grow by an eighth of a power of two, so that a percentile is
- * at most 13 % off; cheap enough for every record. Percentiles and mean are those of the last five
- * to ten minutes.
+ * at most 13 % off; cheap enough for every record. Percentiles and mean are of the last five to ten
+ * minutes.
  */
 public final class LatencyHistogram {
 

@@ -6,7 +6,7 @@ package io.streamformer.engine;
  */
 final class LengthRatio {
 
-    /** Tokens read in a window; the ratio is that of one to two windows. */
+    /** Tokens read in a window; the ratio is the ratio of one to two windows. */
     static final long WINDOW = 1 << 16;
 
     private long olderRead;

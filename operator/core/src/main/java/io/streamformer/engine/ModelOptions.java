@@ -119,7 +119,7 @@ public final class ModelOptions {
                             "Options of ONNX Runtime's CUDA or TensorRT provider as name:value with"
                                     + " commas between, such as gpu_mem_limit:2147483648.");
 
-    /** All of them and those of decoding, in the order of their declaration. */
+    /** All of them and the decoding options, in the order of their declaration. */
     public static final List<Option<?>> ALL =
             Option.declaredIn(ModelOptions.class, DecodingOptions.class);
 

@@ -20,7 +20,7 @@ final class QueuedText extends CompletableFuture<Answer> implements BatchRow {
     /**
      * A queued text.
      *
-     * @param cost tokens that it is expected to cost: its own, and those of its answer
+     * @param cost tokens that it is expected to cost: its own and the tokens of its answer
      * @param timeout longest time that a run may work on it
      */
     QueuedText(ModelInput input, int cost, long arrivalNanos, Priority priority, Duration timeout) {
@@ -42,7 +42,7 @@ final class QueuedText extends CompletableFuture<Answer> implements BatchRow {
 
     @Override
     public int failedAlone() {
-        // One run thread at a time has the row, and the batcher's lock lies between two of them.
+        // One run thread at a time has the row, and the batcher's lock is between two of them.
         return ++failedAlone;
     }
 

@@ -37,12 +37,12 @@ final class RowInputs {
      * @throws InferenceException if the text cannot be read
      */
     List<ModelInput> read(TextInput input, GenerationOptions generation) {
-        refuseBlank("a text", input.text());
+        refuseBlank("The text", input.text());
         if (manifest.task().readsContext()) {
             if (input.textPair() == null) {
-                throw refused("a question has its context in text_pair, seen none");
+                throw refused("A question needs its context in text_pair, but there is none.");
             }
-            refuseBlank("the context of a question (text_pair)", input.textPair());
+            refuseBlank("The context of the question (text_pair)", input.textPair());
         }
         String language = offered("language", input.language(), sourceTokens);
         String targetLanguage = offered("target_language", input.targetLanguage(), targetTokens);
@@ -50,7 +50,7 @@ final class RowInputs {
             targetLanguage = manifest.targetLanguages().get(0);
         }
         if (input.maxNewTokens() != null && input.maxNewTokens() < 1) {
-            throw refused("max_new_tokens is at least 1, seen " + input.maxNewTokens());
+            throw refused("max_new_tokens is " + input.maxNewTokens() + ". It must be at least 1.");
         }
         long firstToken =
                 targetLanguage == null ? ModelInput.FREE : targetTokens.get(targetLanguage);
@@ -86,19 +86,19 @@ final class RowInputs {
             text = tokenizer.tokenize(input.text(), input.textPair(), language);
         } catch (RuntimeException e) {
             throw new InferenceException(
-                    Stage.TOKENIZE, "the text could not be tokenized: " + e.getMessage(), e);
+                    Stage.TOKENIZE, "The text could not be tokenized: " + e.getMessage(), e);
         }
         if (tokenizer.isEmpty(input.text(), text)) {
             throw refused(
-                    "a text has at least one token that the model reads, seen none in "
+                    "The model can read none of the text's "
                             + input.text().length()
-                            + " characters");
+                            + " characters.");
         }
         if (manifest.task().readsContext() && !text.spans().containsAny()) {
             throw refused(
-                    "a context has at least one token that the model reads, seen none in "
+                    "The model can read none of the context's "
                             + input.textPair().length()
-                            + " characters");
+                            + " characters.");
         }
         return text;
     }
@@ -116,12 +116,13 @@ final class RowInputs {
                             : wanted.substring(0, SHOWN_CHARACTERS) + "…";
             throw refused(
                     what
-                            + " is one of the "
+                            + " is '"
+                            + shown
+                            + "', which is none of the "
                             + tokens.size()
-                            + " that "
+                            + " languages of "
                             + manifest.name()
-                            + " knows, seen "
-                            + shown);
+                            + ".");
         }
         return tag;
     }
@@ -129,10 +130,7 @@ final class RowInputs {
     private static void refuseBlank(String what, String text) {
         if (Tokenizer.isBlank(text)) {
             throw refused(
-                    what
-                            + " has more than white space and control characters, seen "
-                            + text.length()
-                            + " such characters");
+                    what + " has only white space and control characters (" + text.length() + ").");
         }
     }
 

@@ -6,8 +6,7 @@ import java.util.Objects;
 /**
  * One text, or one pair of texts, to be answered.
  *
- * @param text the text; neither null nor blank is checked here: a blank text is the tokenizer's to
- *     judge
+ * @param text the text; a blank text is refused when it is submitted
  * @param textPair the second text of a pair task; null otherwise
  * @param language BCP 47 tag of the text's language; null takes the bundle's own
  * @param targetLanguage BCP 47 tag of the language to write; null takes the bundle's own

@@ -38,12 +38,15 @@ public record Device(Provider provider, List<Integer> indexes, boolean required)
         indexes = List.copyOf(indexes);
         if ((provider == Provider.CPU) != indexes.isEmpty()) {
             throw new IllegalArgumentException(
-                    "a GPU has an index and a CPU none, seen " + provider + " " + indexes);
+                    "A GPU needs an index and a CPU has none, but this is "
+                            + provider
+                            + " "
+                            + indexes);
         }
         if (indexes.stream().anyMatch(index -> index < 0)
                 || indexes.stream().distinct().count() < indexes.size()) {
             throw new IllegalArgumentException(
-                    "the indexes of GPUs are different and at least 0, seen " + indexes);
+                    "The indexes of GPUs must differ and be at least 0, but they are " + indexes);
         }
     }
 
@@ -66,10 +69,10 @@ public record Device(Provider provider, List<Integer> indexes, boolean required)
         Matcher matcher = GPUS.matcher(text);
         if (!matcher.matches()) {
             throw new IllegalArgumentException(
-                    "device is auto, cpu, cuda:N or tensorrt:N, with commas between several GPUs,"
-                            + " seen '"
+                    "The device is '"
                             + text
-                            + "'");
+                            + "'. Give auto, cpu, cuda:N or tensorrt:N, with commas between"
+                            + " several GPUs.");
         }
         String indexes = matcher.group(2) == null ? "0" : matcher.group(2);
         return new Device(

@@ -68,7 +68,7 @@ public record GenerationOptions(Options values, Integer minTotalTokens, Manifest
         return new GenerationOptions(values, ownMinimum ? null : bundle.minTotalTokens(), bundle);
     }
 
-    /** The defaults of a bundle, but for a search where they sample: so golden texts are made. */
+    /** The defaults of a bundle, with a search in place of sampling: so golden texts are made. */
     public static GenerationOptions searching(Manifest.Decoding bundle) {
         int beams = bundle.defaults().get(DecodingOptions.NUM_BEAMS);
         return of(

@@ -13,8 +13,8 @@ import java.util.Set;
 
 /**
  * Start and end logits to the best stretch of the context, as transformers 4's
- * QuestionAnsweringPipeline chose it: a softmax over the context and the first token, which stands
- * for no answer, then the highest product of a start and an end that come in order and not too far
+ * QuestionAnsweringPipeline chose it: a softmax over the context and the first token, which means
+ * no answer, then the highest product of a start and an end that come in order and not too far
  * apart. Where the bundle says so, the answer is widened to whole words of the tokenizer, as far as
  * the window has them.
  */
@@ -32,7 +32,7 @@ public final class QuestionAnswering implements TaskDefinition {
      * The answer to a question: a stretch of its context.
      *
      * @param text the characters of the stretch
-     * @param score probability of its first token times that of its last
+     * @param score probability of its first token times the probability of its last
      * @param start first character, in Unicode code points of the context
      * @param end behind the last character
      */

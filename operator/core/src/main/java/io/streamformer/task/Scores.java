@@ -47,7 +47,8 @@ final class Scores {
 
     static void checkFinite(float value, String what) {
         if (!Float.isFinite(value)) {
-            throw new ArithmeticException(what + " are finite numbers, seen " + value);
+            throw new ArithmeticException(
+                    what + " must be finite numbers, but one is " + value + ".");
         }
     }
 

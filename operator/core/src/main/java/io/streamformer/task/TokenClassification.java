@@ -106,7 +106,7 @@ public final class TokenClassification implements TaskDefinition {
         }
     }
 
-    /** One number per label and token; those of padding mean nothing. */
+    /** One number per label and token; numbers of padding mean nothing. */
     @SuppressWarnings("ArrayRecordComponent") // read once, never compared
     private record Logits(float[] values, int length, int labels) {
         static Logits of(ModelOutput output) {

@@ -9,15 +9,16 @@ import java.util.Locale;
 
 /**
  * The attention of output tokens to input tokens, gathered to words: each word of the output with
- * the word of the input that it looked at most. Words are those of {@link BreakIterator} that have
- * a letter or a digit; a token counts for a word by the share of its characters that lie in it.
+ * the word of the input that it looked at most. Words are what {@link BreakIterator} finds, if they
+ * have a letter or a digit; a token counts for a word by the share of its characters that are in
+ * it.
  */
 final class WordAlignment {
 
     /** A word of a text, in code points. */
     private record Word(int start, int end) {
 
-        /** Share of a token's characters that lie in the word. */
+        /** Share of a token's characters that are in the word. */
         float share(TokenSpans spans, int token) {
             int from = spans.starts()[token];
             int to = spans.ends()[token];
@@ -31,9 +32,9 @@ final class WordAlignment {
     /**
      * The words of one hypothesis.
      *
-     * @param hypothesis its number among those of all rows
-     * @param source where the input tokens lie in the input
-     * @param target where the ids of the hypothesis lie in its text
+     * @param hypothesis its number among the hypotheses of all rows
+     * @param source where the input tokens are in the input
+     * @param target where the ids of the hypothesis are in its text
      */
     static List<TextGeneration.Alignment> of(
             TextGeneration.Sequences sequences,

@@ -3,7 +3,7 @@ package io.streamformer.tokenize;
 import java.util.Arrays;
 
 /**
- * Where tokens lie in the text they were read from. Offsets count characters, that is Unicode code
+ * Where tokens are in the text they were read from. Offsets count characters, that is Unicode code
  * points, from the start of the text as it came. The arrays are handed over, not copied; nobody
  * writes to them.
  *
@@ -16,7 +16,7 @@ import java.util.Arrays;
 @SuppressWarnings("ArrayRecordComponent") // handed over once, never compared
 public record TokenSpans(String text, int[] starts, int[] ends, int[] words) {
 
-    /** What stands for a token that is none of the text's. */
+    /** Offset of a token that is not part of the text. */
     public static final int NONE = -1;
 
     /** True where the token is one of the text. */

@@ -24,7 +24,7 @@ public final class TokenizedText {
     }
 
     /**
-     * @param spans where the tokens lie in the text; null where the task has no use for it
+     * @param spans where the tokens are in the text; null where the task has no use for it
      * @param furtherWindows the rest of a text that is read in several windows, this being the
      *     first; empty for any other
      */
@@ -36,7 +36,7 @@ public final class TokenizedText {
             List<TokenizedText> furtherWindows) {
         if (typeIds != null && typeIds.length != ids.length) {
             throw new IllegalArgumentException(
-                    "one type id for each of " + ids.length + " ids, seen " + typeIds.length);
+                    ids.length + " ids need as many type ids, but there are " + typeIds.length);
         }
         this.ids = ids;
         this.typeIds = typeIds;
@@ -63,7 +63,7 @@ public final class TokenizedText {
         return truncated;
     }
 
-    /** Where the tokens lie in the text; null where the task has no use for it. */
+    /** Where the tokens are in the text; null where the task has no use for it. */
     public TokenSpans spans() {
         return spans;
     }

@@ -164,7 +164,7 @@ public final class Tokenizer implements AutoCloseable {
         return rawText(ids, ids.length).strip();
     }
 
-    /** Where each of generated ids lies in their {@link #decode text}. */
+    /** Where each of generated ids is in their {@link #decode text}. */
     public TokenSpans decodedSpans(long[] ids) {
         String raw = rawText(ids, ids.length);
         String text = raw.strip();
@@ -174,7 +174,7 @@ public final class Tokenizer implements AutoCloseable {
         int end = 0;
         for (int i = 0; i < ids.length; i++) {
             starts[i] = end;
-            // A piece may change what stands before it, so each start of the text is read anew.
+            // A piece may change what is before it, so each start of the text is read anew.
             int common = commonPrefix(rawText(ids, i + 1), raw) - leading;
             int reached = Math.min(Math.max(common, 0), text.length());
             end = Math.max(end, text.codePointCount(0, reached));
@@ -217,12 +217,12 @@ public final class Tokenizer implements AutoCloseable {
         return TextCleaner.replaceLoneSurrogates(read);
     }
 
-    /** Tokens of a text as it stands, special tokens included. */
+    /** Tokens of a text as it is, special tokens included. */
     private int length(String text) {
         long encoding = LIBRARY.encode(source, text, true);
         try {
             int length = LIBRARY.getTokenIds(encoding).length;
-            checkFits(length, "the special tokens and the template of a text");
+            checkFits(length, "What surrounds a text, its special tokens and its template,");
             return length;
         } finally {
             LIBRARY.deleteEncoding(encoding);
@@ -253,7 +253,7 @@ public final class Tokenizer implements AutoCloseable {
             }
         }
         int frame = all.ids.length - text.size() - pair.size();
-        checkFits(frame + 1, "the special tokens and the template of a text");
+        checkFits(frame + 1, "What surrounds a text, its special tokens and its template,");
         int room = maxTokens - frame;
         int shorter = Math.min(Math.min(text.size(), pair.size()), room / 2);
         boolean longerPair = text.size() <= pair.size();
@@ -292,7 +292,7 @@ public final class Tokenizer implements AutoCloseable {
             to--;
         }
         int question = all.ids.length - (to - from);
-        checkFits(question + 1, "a question with a token of its context");
+        checkFits(question + 1, "The question with one token of its context");
         int room = maxTokens - question;
         int stride = Math.min(Math.min(MOST_STRIDE, maxTokens / 2), room / 2);
         List<TokenizedText> windows = new ArrayList<>();
@@ -314,8 +314,8 @@ public final class Tokenizer implements AutoCloseable {
     }
 
     /**
-     * The tokens of a question with those of its context from one to before another, counted from
-     * the end of the context where texts are cut on the left.
+     * The tokens of a question with the tokens of its context from one to before another, counted
+     * from the end of the context where texts are cut on the left.
      */
     private int[] window(int from, int to, int start, int end, int length) {
         boolean left = side == Manifest.Side.LEFT;
@@ -330,11 +330,11 @@ public final class Tokenizer implements AutoCloseable {
         if (tokens > maxTokens) {
             throw new IllegalArgumentException(
                     what
-                            + " fits into max_tokens "
-                            + maxTokens
-                            + ", seen "
+                            + " needs "
                             + tokens
-                            + " tokens: shorten it, or raise limits.max_tokens of the bundle");
+                            + " tokens, and the bundle allows "
+                            + maxTokens
+                            + ". Shorten it, or raise limits.max_tokens of the bundle.");
         }
     }
 
@@ -375,7 +375,7 @@ public final class Tokenizer implements AutoCloseable {
         }
 
         /**
-         * Where the tokens lie in a text of which a part was read inside of a template.
+         * Where the tokens are in a text of which a part was read inside of a template.
          *
          * @param part what was left of the text
          * @param from where the part begins in the text, in UTF-16 units

@@ -228,7 +228,7 @@ class BundleTest {
                 catchThrowableOfType(BundleException.class, () -> Bundle.read(folder));
         assertThat(refusal).isNotNull();
         assertThat(refusal.rule()).contains(rule);
-        assertThat(refusal.seen()).contains(seen);
+        assertThat(refusal.found()).contains(seen);
         assertThat(refusal.nextStep()).isNotBlank();
     }
 }

@@ -572,7 +572,7 @@ class InferencePipelineTest {
                         BundleException.class,
                         refusal -> {
                             assertThat(refusal.rule()).contains(rule);
-                            assertThat(refusal.seen()).isNotBlank();
+                            assertThat(refusal.found()).isNotBlank();
                             assertThat(refusal.nextStep()).isNotBlank();
                         });
     }

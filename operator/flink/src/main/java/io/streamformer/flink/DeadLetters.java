@@ -13,8 +13,8 @@ import java.util.Locale;
 import java.util.stream.Stream;
 
 /**
- * How dead letters are made: the record for programs, and beside the original headers those of
- * Kafka Connect (KIP-298) for tools that already read them.
+ * How dead letters are made: the record for programs, and beside the original headers the headers
+ * of Kafka Connect (KIP-298) for tools that already read them.
  */
 public final class DeadLetters {
 
@@ -23,7 +23,7 @@ public final class DeadLetters {
     /** Headers that a dead letter adds at most; they stand after those that came. */
     public static final int MAX_HEADERS = 7;
 
-    /** The stages that this package adds to those of the core. */
+    /** The stages that this package adds to the core's. */
     public static final String DESERIALIZE = "deserialize";
 
     public static final String SERIALIZE = "serialize";

@@ -42,9 +42,9 @@ import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
  * sentiment.deadLetters().sinkTo(...);
  * }</pre>
  *
- * <p>Every event gives exactly one result or one dead letter. Events that are under way lie in the
- * state of Flink's async operator, so a restored job neither loses nor doubles them. Values of this
- * class do not change: each method gives a new one.
+ * <p>Every event gives exactly one result or one dead letter. Events that are under way are in the
+ * state of Flink's async operator, so a restored job loses and doubles none. Values of this class
+ * do not change: each method gives a new one.
  *
  * @param <T> the record of a result
  */

@@ -6,7 +6,7 @@ import java.util.Objects;
  * A record with the Kafka record that it goes back to, so that key, timestamp and headers reach the
  * output topic.
  *
- * @param <T> a record of the topics: {@code TextEvent}, {@code DeadLetter} or that of a task
+ * @param <T> a record of the topics: {@code TextEvent}, {@code DeadLetter} or the record of a task
  */
 public record Traced<T>(T value, Origin origin) {
     public Traced {

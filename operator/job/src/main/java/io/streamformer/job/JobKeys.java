@@ -75,7 +75,7 @@ final class JobKeys {
         return keys;
     }
 
-    /** Refuses keys that no option has; those of bundles are checked once these are known. */
+    /** Refuses keys that no option has; keys of bundles are checked once these are known. */
     static void check(Collection<String> keys) {
         for (String key : keys) {
             if (!key.startsWith(MODEL) && !isKnown(key)) {
@@ -84,7 +84,7 @@ final class JobKeys {
         }
     }
 
-    /** Refuses keys of a model that are neither those of all bundles nor of one of these. */
+    /** Refuses keys of a model that belong to no option of all bundles or of one of these. */
     static void check(Collection<String> keys, Set<String> bundles) {
         for (String key : keys) {
             boolean ofBundle =

@@ -187,7 +187,9 @@ public final class JobOptions {
             return this;
         }
 
-        /** Sets an option by its key: for those of one bundle, {@code model.<bundle name>.x}. */
+        /**
+         * Sets an option by its key: for an option of one bundle, {@code model.<bundle name>.x}.
+         */
         public Builder set(String key, String value) {
             given.put(key, value);
             return this;

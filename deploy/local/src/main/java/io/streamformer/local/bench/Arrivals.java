@@ -3,7 +3,7 @@ package io.streamformer.local.bench;
 import java.util.Random;
 
 /**
- * The times at which events come: those of many people who know nothing of each other (a Poisson
+ * The times at which events come: as of many people who know nothing of each other (a Poisson
  * process), the same in each run.
  */
 final class Arrivals {
@@ -14,7 +14,7 @@ final class Arrivals {
 
     Arrivals(double perSecond) {
         if (!(perSecond > 0)) {
-            throw new IllegalArgumentException("a rate is more than 0, seen " + perSecond);
+            throw new IllegalArgumentException("A rate must be more than 0, not " + perSecond);
         }
         this.nanosBetween = 1e9 / perSecond;
     }

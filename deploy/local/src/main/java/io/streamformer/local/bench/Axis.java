@@ -12,7 +12,10 @@ record Axis(double from, double to, boolean logarithmic, int pixels) {
     Axis {
         if (!(from < to) || (logarithmic && !(from > 0)) || pixels < 1) {
             throw new IllegalArgumentException(
-                    "an axis ascends, a logarithmic one from above 0, seen " + from + " to " + to);
+                    "An axis must ascend, a logarithmic one from above 0, not "
+                            + from
+                            + " to "
+                            + to);
         }
     }
 

@@ -25,8 +25,8 @@ import picocli.CommandLine.Option;
             "What Kafka, Flink and batching cost and gain, for each bundle, in one run on the same"
                     + " texts:",
             "  raw ceiling          ready, length-sorted batches on a session of the same variant,"
-                    + " by as many threads; neither Flink nor Kafka, neither tokenizer nor decoder",
-            "  end to end           texts that lie ready in a topic, through the job of the demo,"
+                    + " by as many threads; no Flink, no Kafka, no tokenizer, no decoder",
+            "  end to end           texts that are ready in a topic, through the job of the demo,"
                     + " to committed results (exactly once)",
             "  order of keys only   the same with 1,000 keys, each of whose results keep their order;"
                     + " end to end all of them do",

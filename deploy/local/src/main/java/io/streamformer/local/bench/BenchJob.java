@@ -38,17 +38,17 @@ record BenchJob(
         int parallelism,
         DeliveryGuarantee delivery) {
 
-    /** Between two checkpoints; those of a demo and of most jobs are about as far apart. */
+    /** Between two checkpoints, about as in a demo and in most jobs. */
     static final Duration CHECKPOINT_INTERVAL = Duration.ofSeconds(1);
 
     BenchJob {
         if (bundles.isEmpty()) {
-            throw new IllegalArgumentException("a job has at least one bundle, seen none");
+            throw new IllegalArgumentException("A job needs at least one bundle.");
         }
         bundles = Map.copyOf(bundles);
     }
 
-    /** The job of the demo over events that lie ready: one bundle, exactly once. */
+    /** The job of the demo over events that are ready: one bundle, exactly once. */
     static BenchJob closedLoop(
             String events, Task task, String name, Path folder, Options options, int parallelism) {
         return new BenchJob(

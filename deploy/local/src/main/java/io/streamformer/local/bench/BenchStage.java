@@ -19,7 +19,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 
-/** What every benchmark stands on: broker, cluster, texts, and where its figures go. */
+/** What every benchmark needs: broker, cluster, texts, and where its figures go. */
 final class BenchStage implements AutoCloseable {
 
     private static final JsonMapper JSON = new JsonMapper();

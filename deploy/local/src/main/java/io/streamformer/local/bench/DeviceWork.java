@@ -11,7 +11,7 @@ import java.util.Collection;
  * @param rows texts that were run, windows of a text counted one by one
  * @param batches runs that answered them
  * @param paddedTokens tokens as the device computed them: longest text times texts
- * @param realTokens those of them that are no padding
+ * @param realTokens the tokens that are no padding
  */
 record DeviceWork(long rows, long batches, long paddedTokens, long realTokens) {
 
@@ -20,7 +20,7 @@ record DeviceWork(long rows, long batches, long paddedTokens, long realTokens) {
     DeviceWork {
         if (rows < 0 || batches < 0 || realTokens < 0 || paddedTokens < realTokens) {
             throw new IllegalArgumentException(
-                    "counts are not negative and padding only adds, seen "
+                    "Counts must not be negative and padding only adds, not "
                             + rows
                             + " rows, "
                             + batches

@@ -26,7 +26,7 @@ import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 
 /**
- * The job over a topic that lies ready: from the first counted to the last committed result, by the
+ * The job over a topic that is ready: from the first counted to the last committed result, by the
  * broker's clock.
  */
 final class JobTurn {
@@ -116,11 +116,11 @@ final class JobTurn {
         }
         if (seen != answers) {
             throw new IllegalStateException(
-                    "Each text has one committed result of each bundle, "
+                    "Of "
                             + answers
-                            + " together, seen "
+                            + " results, "
                             + seen
-                            + ": is a text of --texts blank or unreadable?");
+                            + " were committed. Is a text of --texts blank or unreadable?");
         }
         return new ResultTimes(millis, inputTokens, outputTokens);
     }

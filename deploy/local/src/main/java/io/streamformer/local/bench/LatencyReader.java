@@ -97,8 +97,7 @@ final class LatencyReader implements AutoCloseable {
                 long now = System.nanoTime();
                 if (record.topic().equals(deadLetters)) {
                     throw new IllegalStateException(
-                            "Each text has a result, seen a dead letter: is a text of --texts"
-                                    + " unreadable?");
+                            "A text became a dead letter. Is a text of --texts unreadable?");
                 }
                 seen++;
                 count += window.contains(now) ? 1 : 0;

@@ -123,7 +123,7 @@ final class LoadBench {
         }
     }
 
-    /** Single events take other ways through the code than those that lie ready. */
+    /** Single events take other ways through the code than those that are ready. */
     private int warmUp() {
         return Math.max(1, seconds / 2);
     }

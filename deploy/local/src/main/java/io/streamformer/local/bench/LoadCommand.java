@@ -24,7 +24,7 @@ import picocli.CommandLine.Option;
             "",
             "How long an answer takes while events come at a set rate (an open loop), for each"
                     + " bundle and several shares of the rate that the job sustains over a topic"
-                    + " that lies ready, which is measured just before.",
+                    + " that is ready, which is measured just before.",
             "",
             "Events are sent at random times (a Poisson process, the same in each run). The latency"
                     + " of each counts from the time at which it was to be sent, late or not, until"

@@ -7,7 +7,7 @@ import java.util.List;
  * The loads of one bundle, and what they are held against.
  *
  * @param bundle name, version and variant
- * @param sustained results per second over a topic that lies ready
+ * @param sustained results per second over a topic that is ready
  * @param fullBatchMillis median time of one full batch on the bare session
  * @param points ascending loads, at least once
  */
@@ -17,7 +17,7 @@ record LoadCurve(String bundle, double sustained, double fullBatchMillis, List<L
         points = List.copyOf(points);
         if (points.isEmpty() || !(sustained > 0)) {
             throw new IllegalArgumentException(
-                    "a curve has points and a sustained rate, seen " + points + ", " + sustained);
+                    "A curve needs points and a sustained rate, not " + points + ", " + sustained);
         }
     }
 

@@ -29,7 +29,7 @@ record LoadPoint(
     LoadPoint {
         if (!(load > 0) || !(p50 <= p99) || !(p99 <= max)) {
             throw new IllegalArgumentException(
-                    "a load is more than 0 and percentiles ascend, seen "
+                    "A load must be more than 0 and percentiles must ascend, not "
                             + load
                             + " with "
                             + p50

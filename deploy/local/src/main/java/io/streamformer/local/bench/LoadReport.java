@@ -26,7 +26,7 @@ final class LoadReport {
         sustained.write(node);
         stage.print(node);
         line(
-                "sustained over a topic that lies ready: %,.0f/s; one full batch: %.1f ms",
+                "sustained over a topic that is ready: %,.0f/s; one full batch: %.1f ms",
                 sustained.textsPerSecond(), fullBatchMillis);
         line(
                 "  %-4s %12s %10s %8s %8s %8s %8s %11s",

@@ -24,7 +24,7 @@ final class ResultTimes {
     ResultTimes(long[] millis, long inputTokens, long outputTokens) {
         if (millis.length < 2) {
             throw new IllegalArgumentException(
-                    "a rate takes at least two results, seen " + millis.length);
+                    "A rate needs at least two results, not " + millis.length);
         }
         this.millis = millis.clone();
         Arrays.sort(this.millis);

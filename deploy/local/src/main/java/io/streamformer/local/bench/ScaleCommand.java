@@ -20,7 +20,7 @@ import picocli.CommandLine.Option;
         description = {
             "",
             "What more subtasks and more bundles in one job cost, for each bundle: every parallelism"
-                    + " with every number of bundles, in turn, over topics that lie ready, exactly"
+                    + " with every number of bundles, in turn, over topics that are ready, exactly"
                     + " once.",
             "",
             "The bundles beside the first are copies of it under other names, each with a session of"

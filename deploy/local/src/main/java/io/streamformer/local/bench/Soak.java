@@ -18,7 +18,7 @@ record Soak(List<Double> tenths, long warm, long end, long most) {
         tenths = List.copyOf(tenths);
         if (tenths.size() != 10 || warm <= 0 || end <= 0 || most < end) {
             throw new IllegalArgumentException(
-                    "there are ten tenths and memory above 0, seen "
+                    "There must be ten tenths and memory above 0, not "
                             + tenths
                             + " and "
                             + List.of(warm, end, most));
@@ -32,7 +32,7 @@ record Soak(List<Double> tenths, long warm, long end, long most) {
                 samples.stream().filter(sample -> sample.millis() >= warmAt).toList();
         if (counted.isEmpty()) {
             throw new IllegalStateException(
-                    "memory is looked at after the first tenth of the results, seen no look: take"
+                    "Memory was not sampled after the first tenth of the results: take"
                             + " more --records");
         }
         return new Soak(

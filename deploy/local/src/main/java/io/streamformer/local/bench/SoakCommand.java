@@ -20,10 +20,10 @@ import picocli.CommandLine.Option;
         description = {
             "",
             "Whether throughput and memory stay as they are over many short records, for each"
-                    + " bundle: a topic that lies ready, through the job of the demo, to committed"
+                    + " bundle: a topic that is ready, through the job of the demo, to committed"
                     + " results (exactly once).",
             "",
-            "The first tenth of the results warms up. Throughput is that of each tenth, by the"
+            "The first tenth of the results warms up. Throughput is given for each tenth, by the"
                     + " broker's clock; memory is what is resident of the whole process (broker,"
                     + " cluster, job and model), looked at once a second.",
             ""

@@ -15,7 +15,7 @@ final class TextMix implements Iterator<String> {
 
     TextMix(List<String> texts) {
         if (texts.isEmpty()) {
-            throw new IllegalArgumentException("a mix is one of at least one text, seen none");
+            throw new IllegalArgumentException("A mix needs at least one text.");
         }
         this.order = new ArrayList<>(texts);
     }

@@ -23,7 +23,11 @@ record Turn(
     Turn {
         if (texts < 1 || !(seconds > 0)) {
             throw new IllegalArgumentException(
-                    "a turn answers texts in some time, seen " + texts + " in " + seconds + " s");
+                    "A turn must answer texts in some time, not "
+                            + texts
+                            + " in "
+                            + seconds
+                            + " s");
         }
     }
 

@@ -10,7 +10,7 @@ import java.util.Map;
  *
  * @param number number of the line, from 1
  * @param bytes the line as it was; null where it was too long to be sent
- * @param replies outcome by task; a dead letter for all tasks stands under each of them
+ * @param replies outcome by task; a dead letter for all tasks is under each of them
  * @param millis from the event's timestamp until its last outcome was read back
  */
 @SuppressWarnings("ArrayRecordComponent") // written out once, never compared as a record

@@ -95,7 +95,7 @@ public final class DemoCommand implements Callable<Integer> {
             description =
                     "sentiment, translation, or a task of a given bundle: entities, answer,"
                             + " embedding, summary, generation, continuation; several with commas"
-                            + " (default: those of the given bundles, with sentiment and"
+                            + " (default: the tasks of the given bundles, with sentiment and"
                             + " translation where only these are given).")
     private List<String> tasks = List.of();
 
@@ -162,7 +162,7 @@ public final class DemoCommand implements Callable<Integer> {
             paramLabel = "MS",
             defaultValue = "500",
             description =
-                    "Milliseconds between checkpoints, hence between commits (default:"
+                    "Milliseconds between checkpoints, and so between commits (default:"
                             + " ${DEFAULT-VALUE}).")
     private int checkpointInterval;
 

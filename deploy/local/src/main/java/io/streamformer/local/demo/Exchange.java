@@ -53,7 +53,7 @@ final class Exchange implements AutoCloseable {
 
     /** Is ready to read whatever is answered from now on. */
     Exchange(String bootstrapServers, Topics topics, Set<Task> tasks, Receiver receiver) {
-        // Tells our records from those of others where the Kafka is shared.
+        // Tells our records from the records of others where the Kafka is shared.
         String run = UUID.randomUUID().toString();
         this.receiver = receiver;
         this.book = new EventBook(tasks, EVENTS_UNDER_WAY, BYTES_UNDER_WAY);
@@ -94,10 +94,9 @@ final class Exchange implements AutoCloseable {
             }
             if (book.unexpected() > 0) {
                 throw new IllegalStateException(
-                        "An event has one outcome per task, seen "
-                                + book.unexpected()
-                                + " more: does another job read the topic of the events too?"
-                                + " Stop it, or give this demo a Kafka of its own");
+                        book.unexpected()
+                                + " outcomes came twice. Does another job read the topic of the"
+                                + " events too? Stop it, or give this demo its own Kafka");
             }
             return result(feeding);
         } finally {

@@ -21,7 +21,7 @@ import org.apache.kafka.common.serialization.ByteArraySerializer;
 /** Sends each line of a source to the topic of events; the line's number is its id and its key. */
 final class Feeder implements AutoCloseable {
 
-    /** Header that tells the records of this run from those of others. */
+    /** Header that tells the records of this run from the records of others. */
     static final String RUN_HEADER = "streamformer-run";
 
     /** Receives the outcome of a line that could not be sent. */
@@ -133,10 +133,7 @@ final class Feeder implements AutoCloseable {
                 DeadLetter.newBuilder()
                         .setId(id)
                         .setStage("produce")
-                        .setReason(
-                                "a line is at most as long as the topic takes, seen "
-                                        + length
-                                        + " bytes")
+                        .setReason("The line has " + length + " bytes, more than the topic takes.")
                         .build());
     }
 

@@ -10,7 +10,7 @@ import java.util.Locale;
 /** Running totals of a demo, in one line. */
 final class Totals {
 
-    /** Percentiles are those of the last events: the first ones met a cold JVM. */
+    /** Percentiles are of the last events: the first ones met a cold JVM. */
     private static final int LATENCIES = 10_000;
 
     private final List<InferencePipeline> pipelines;

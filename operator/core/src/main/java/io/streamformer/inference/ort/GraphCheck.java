@@ -87,7 +87,7 @@ final class GraphCheck {
                 .anyMatch(input -> input.name().equals(MIN_NEW_TOKENS) && !input.shape().isEmpty());
     }
 
-    /** Inputs of decoding options: those of every graph, or all. */
+    /** Inputs of decoding options: the inputs that every graph has, or all. */
     private static Set<String> decoding(boolean ofEveryGraph) {
         return DecodingOptions.ALL.stream()
                 .filter(option -> !ofEveryGraph || option.neutral() == null)

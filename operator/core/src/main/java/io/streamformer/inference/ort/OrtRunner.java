@@ -41,7 +41,7 @@ final class OrtRunner implements ModelRunner {
     /** Those that are inputs of the graph. */
     private final List<Option<?>> options;
 
-    /** Those of the run under way; null between runs. Guarded by this object. */
+    /** The options of the run under way; null between runs. Guarded by this object. */
     private OrtSession.RunOptions running;
 
     private LongBuffer ids = allocate(0);

@@ -41,25 +41,26 @@ final class SessionFactory {
         }
         if (!built) {
             throw new IllegalStateException(
-                    "device "
+                    "The device "
                             + wanted
                             + " needs ONNX Runtime with "
                             + provider
-                            + ", seen the providers "
+                            + ", but this build has only "
                             + OrtEnvironment.getAvailableProviders()
-                            + ": build with the Maven profile 'gpu', or set device to cpu");
+                            + ". Use the runtime jar of the Maven profile 'gpu', or set device to"
+                            + " cpu.");
         }
         try {
             return new Opened(openOn(wanted, graph, options), wanted);
         } catch (OrtException | UnsatisfiedLinkError e) {
             if (wanted.required()) {
                 throw new IllegalStateException(
-                        "device "
+                        "The device "
                                 + wanted
-                                + " must be usable, seen "
+                                + " cannot be used: "
                                 + e.getMessage()
-                                + ": install the CUDA and cuDNN libraries that ONNX Runtime names,"
-                                + " or set device to cpu",
+                                + ". Install the CUDA and cuDNN libraries that ONNX Runtime names,"
+                                + " or set device to cpu.",
                         e);
             }
             LOG.warn("No CUDA device could be used; the CPU does the work", e);

@@ -87,7 +87,7 @@ public final class InferenceAsyncFunction<T extends SpecificRecordBase>
         this.options = options;
     }
 
-    /** Of the results; that of all is kept by Flink's own queue. */
+    /** The order of the results; Flink's own queue keeps the order of all. */
     Order order() {
         return options.get(StepOptions.ASYNC_ORDER);
     }
@@ -222,11 +222,15 @@ public final class InferenceAsyncFunction<T extends SpecificRecordBase>
 
     private Optional<String> refuse(TextEvent event) {
         if (event.getId() == null) {
-            return Optional.of("an event has an id, seen null");
+            return Optional.of("The event has no id.");
         }
         if (event.getText() == null || event.getText().isBlank()) {
-            String seen = event.getText() == null ? "null" : event.getText().length() + " blanks";
-            return Optional.of("a text has a character that is not blank, seen " + seen);
+            return Optional.of(
+                    event.getText() == null
+                            ? "The event has no text."
+                            : "The text has only white space ("
+                                    + event.getText().length()
+                                    + " characters).");
         }
         return records.refuse(event, manifest);
     }
@@ -284,7 +288,9 @@ public final class InferenceAsyncFunction<T extends SpecificRecordBase>
         }
     }
 
-    /** The value as it came; that of an event which did not come from Kafka as it would have. */
+    /**
+     * The value as it came; for an event that did not come from Kafka, the value as it would have.
+     */
     private byte[] valueOf(Traced<TextEvent> event) {
         if (event.origin().topic() != null) {
             return event.origin().value();

@@ -20,8 +20,8 @@ import org.apache.flink.metrics.ThreadSafeSimpleCounter;
 /**
  * The metrics of one inference operator, in the group {@code streamformer} of the operator's own.
  *
- * <p>Counters and {@code inFlight} belong to the subtask: add them up. What lies in the group
- * {@code session} is shared by all subtasks of a TaskManager that run the same bundle with the same
+ * <p>Counters and {@code inFlight} belong to the subtask: add them up. What is in the group {@code
+ * session} is shared by all subtasks of a TaskManager that run the same bundle with the same
  * options: take the maximum per TaskManager.
  */
 public final class InferenceMetrics {

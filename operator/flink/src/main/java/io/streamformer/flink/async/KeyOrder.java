@@ -8,9 +8,9 @@ import java.util.IdentityHashMap;
 import java.util.Map;
 
 /**
- * The order of events whose Kafka records have a key in common: an outcome leaves once those of all
- * earlier events of its key have left. Events without a key are in nobody's way. Thread-safe:
- * events enter on the task's thread and leave on the model's.
+ * The order of events whose Kafka records have a key in common: an outcome leaves once the outcomes
+ * of all earlier events of its key have left. Events without a key are in nobody's way.
+ * Thread-safe: events enter on the task's thread and leave on the model's.
  */
 final class KeyOrder {
 

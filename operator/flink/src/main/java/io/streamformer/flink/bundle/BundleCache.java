@@ -20,8 +20,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Bundles on the local disk: those of the local file system in their own folder, those of s3, hdfs
- * and other file systems of Flink as verified copies.
+ * Bundles on the local disk: bundles of the local file system in their own folder, bundles of s3,
+ * hdfs and other file systems of Flink as verified copies.
  *
  * <p>A copy is in a folder that is named by the bundle's hash. A damaged copy is left where it is,
  * since another process may use it, and a new one is put beside it.
@@ -144,7 +144,7 @@ public final class BundleCache {
         for (String name : names) {
             if (!folder.resolve(name).normalize().startsWith(folder) || name.startsWith("/")) {
                 throw new BundleException(
-                        "every file lies inside the bundle's folder",
+                        "every file is inside the bundle's folder",
                         name,
                         "build the bundle again with 'streamformer-export export'");
             }

@@ -143,7 +143,7 @@ final class AvroRecordSerializer<T extends SpecificRecordBase> extends RecordSer
         }
 
         @Override
-        @SuppressWarnings("unchecked") // the name is that of a record
+        @SuppressWarnings("unchecked") // it is the name of a record
         public void readSnapshot(int version, DataInputView in, ClassLoader classLoader)
                 throws IOException {
             String name = in.readUTF();

@@ -14,7 +14,7 @@ final class EventFields {
 
     private EventFields() {}
 
-    /** The event's own time; that of its Kafka record where the producer gave none. */
+    /** The event's own time; the time of its Kafka record if the producer gave none. */
     static Instant timeOf(Traced<TextEvent> event) {
         Instant own = event.value().getTimestamp();
         if (own != null && !own.equals(Instant.EPOCH)) {
@@ -33,7 +33,8 @@ final class EventFields {
     static Optional<String> refusePair(TextEvent event, Task task) {
         return event.getTextPair() == null
                 ? Optional.empty()
-                : Optional.of("an event for " + task + " has no text_pair, seen one");
+                : Optional.of(
+                        "The event has a text_pair, which the task " + task + " does not read.");
     }
 
     /** What a record says about the model that answered. */

@@ -48,12 +48,13 @@ public enum TranslationRecords implements TaskRecords<Translation> {
         String wanted = event.getTargetLanguage();
         if (wanted != null && !written.isEmpty() && LanguageTags.lookup(wanted, written) == null) {
             return Optional.of(
-                    "target_language is one of those that "
+                    "target_language is '"
+                            + DeadLetters.cut(wanted, 100)
+                            + "', but "
                             + manifest.name()
-                            + " writes, "
+                            + " writes "
                             + written
-                            + ", seen "
-                            + DeadLetters.cut(wanted, 100));
+                            + ".");
         }
         return Optional.empty();
     }

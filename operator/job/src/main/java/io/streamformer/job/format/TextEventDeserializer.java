@@ -67,7 +67,7 @@ public final class TextEventDeserializer
 
     private TextEvent read(Origin origin) throws IOException {
         if (origin.value() == null) {
-            throw new IOException("a record has a value, seen null (a tombstone)");
+            throw new IOException("The record has no value (a tombstone).");
         }
         return switch (format) {
             case AVRO -> codec.decode(origin.value());
@@ -80,7 +80,7 @@ public final class TextEventDeserializer
         try {
             text = utf8(origin.value());
         } catch (CharacterCodingException e) {
-            throw new IOException("the value is valid UTF-8, seen " + e.getMessage(), e);
+            throw new IOException("The value is not valid UTF-8: " + e.getMessage(), e);
         }
         return new TextEvent(
                 idOf(origin),

@@ -31,7 +31,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A {@link KafkaSink} whose failures stay those of its task.
+ * A {@link KafkaSink} whose failures stay in its task.
  *
  * <p>In flink-connector-kafka 5.0.0-2.2 the writer's {@code close()} throws the error of an earlier
  * send again. Flink calls it while it cleans up a failed task, where an exception is fatal: the

@@ -37,7 +37,7 @@ public final class KafkaTopics {
     /**
      * The topics of a job.
      *
-     * @param resultsTopics those of its results
+     * @param resultsTopics the topics of its results
      */
     public KafkaTopics(Options options, Collection<String> resultsTopics) {
         this.options = options;
@@ -102,7 +102,7 @@ public final class KafkaTopics {
                 options.get(KafkaOptions.DELIVERY_GUARANTEE),
                 producerProperties(),
                 // The sink aborts whatever it finds open under ids that start with its prefix. The
-                // slash at the end keeps it from those of a sink whose role starts like its own.
+                // slash at the end keeps it from the ids of a sink whose role starts like its own.
                 transactionPrefix + "/" + role + "/",
                 new TracedRecordSerializer<>(
                         topic, recordClass, options.get(KafkaOptions.SINK_TIMESTAMP)));

@@ -50,7 +50,7 @@ record TopicLimits(long maxBytes, long maxAgeMillis, long maxAheadMillis, boolea
     }
 
     /**
-     * The limits of a topic, as far as the broker tells them, and those of the options.
+     * The limits of a topic, as far as the broker tells them, and the limits of the options.
      *
      * @throws org.apache.kafka.common.KafkaException if the broker does not answer in time
      */
