@@ -21,9 +21,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/**
- * A bad bundle is refused before the first record, with the rule, the value seen and the next step.
- */
+/** A bad bundle is refused before the first record, with the rule, the value and the next step. */
 @ExtendWith(LocalStack.Extension.class)
 class BadBundleITCase {
 
@@ -111,7 +109,7 @@ class BadBundleITCase {
             job.send("1", "A text that must not be answered.");
             assertThatThrownBy(() -> job.await(1))
                     .hasStackTraceContaining("Bundle refused: ")
-                    .hasStackTraceContaining("Seen: ")
+                    .hasStackTraceContaining("Found: ")
                     .hasStackTraceContaining("Next step: ");
             assertThat(job.readAll("read_uncommitted")).isEmpty();
         }

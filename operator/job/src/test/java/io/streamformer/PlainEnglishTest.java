@@ -38,7 +38,9 @@ class PlainEnglishTest {
                     "operator/docs",
                     "deploy/local/README.md",
                     "deploy/local/docs",
-                    "schemas/README.md");
+                    "schemas/README.md",
+                    "schemas/graphs.md",
+                    "schemas/generation.md");
 
     /** The table of the options is as long as there are options. */
     private static final String TABLE = "options.md";

@@ -22,7 +22,10 @@ public final class Arguments {
     }
 
     public static void checkParallelism(int parallelism) {
-        check(parallelism >= 1 && parallelism <= 128, "--parallelism is 1 to 128", parallelism);
+        check(
+                parallelism >= 1 && parallelism <= 128,
+                "--parallelism must be 1 to 128",
+                parallelism);
     }
 
     /** A path on the command line, which Java reads in the characters of the locale. */

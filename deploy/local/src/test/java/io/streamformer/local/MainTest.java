@@ -50,33 +50,33 @@ class MainTest {
                 "demo --file .                        | . is a folder, not a file. Name a file",
                 "demo --output nowhere/out            | --output must be in an existing folder",
                 "demo --output .                      | --output must be a file: . is a folder",
-                "demo --tasks sentiment,parsing       | --tasks takes sentiment, entities, answer",
+                "demo --tasks sentiment,parsing       | --tasks is 'parsing'. Give sentiment, entities, answer",
                 "demo --tasks entities                | No bundle for entities comes with"
                         + " Streamformer",
-                "demo --parallelism 0                 | --parallelism is 1 to 128, seen 0",
+                "demo --parallelism 0                 | --parallelism must be 1 to 128, but it is 0",
                 "demo --parallelism two               | 'two' is not an int",
-                "demo --beams 0                       | --beams is 1 to 16, seen 0",
-                "demo --device tpu                    | device is auto, cpu, cuda:N or tensorrt:N, with commas between several GPUs, seen 'tpu'",
-                "demo --rate 0                        | --rate is more than 0",
+                "demo --beams 0                       | --beams must be 1 to 16, but it is 0",
+                "demo --device tpu                    | The device is 'tpu'. Give auto, cpu, cuda:N or tensorrt:N, with commas between several GPUs.",
+                "demo --rate 0                        | --rate must be more than 0",
                 "demo --stdin --events 3              | --events is for the sample stream",
-                "demo --checkpoint-interval 1         | --checkpoint-interval is 10 to 600000",
+                "demo --checkpoint-interval 1         | --checkpoint-interval must be 10 to 600000",
                 "demo --bundle nowhere                | --bundle must be a folder with a manifest.json: nowhere does not exist",
-                "bench --rounds 0                     | --rounds is 1 to 100, seen 0",
-                "bench --records 1                    | --records is 10 to 10000000, seen 1",
-                "bench --beams 0                      | --beams is 1 to 16, seen 0",
+                "bench --rounds 0                     | --rounds must be 1 to 100, but it is 0",
+                "bench --records 1                    | --records must be 10 to 10000000, but it is 1",
+                "bench --beams 0                      | --beams must be 1 to 16, but it is 0",
                 "bench --texts nowhere.txt            | --texts must be an existing file",
                 "bench --json nowhere/out             | --json must be in an existing folder",
-                "bench --rounds 2 load                | options stand behind streamformer bench"
-                        + " load, seen --rounds before it",
-                "bench load --loads 0.5,3             | --loads are 0.01 to 2, seen [0.5, 3.0]",
-                "bench load --loads 0.5,0.25          | --loads ascend, seen [0.5, 0.25]",
+                "bench --rounds 2 load                | Options must come after streamformer bench"
+                        + " load, but it is --rounds before it",
+                "bench load --loads 0.5,3             | --loads must be 0.01 to 2, but it is [0.5, 3.0]",
+                "bench load --loads 0.5,0.25          | --loads must ascend, but it is [0.5, 0.25]",
                 "bench load --loads half              | 'half' is not a double",
-                "bench load --seconds 0               | --seconds is 1 to 3600, seen 0",
+                "bench load --seconds 0               | --seconds must be 1 to 3600, but it is 0",
                 "bench load --picture nowhere/out.svg | --picture must be in an existing folder",
-                "bench soak --records 10              | --records is 100 to 10000000, seen 10",
-                "bench soak --device tpu              | device is auto, cpu, cuda:N or tensorrt:N, with commas between several GPUs, seen 'tpu'",
-                "bench scale --parallelism 1,0        | --parallelism is 1 to 128, seen 0",
-                "bench scale --bundles 0              | --bundles are 1 to 16, seen [0]",
+                "bench soak --records 10              | --records must be 100 to 10000000, but it is 10",
+                "bench soak --device tpu              | The device is 'tpu'. Give auto, cpu, cuda:N or tensorrt:N, with commas between several GPUs.",
+                "bench scale --parallelism 1,0        | --parallelism must be 1 to 128, but it is 0",
+                "bench scale --bundles 0              | --bundles must be 1 to 16, but it is [0]",
                 "bench scale --texts nowhere.txt      | --texts must be an existing file",
             })
     void refusesBadArguments(String arguments, String expected) {
@@ -92,7 +92,7 @@ class MainTest {
         Path file = Files.writeString(folder.resolve("in.txt"), "a line");
         assertThat(Main.run("demo", "--file", file.toString(), "--output", file.toString()))
                 .isEqualTo(2);
-        assertThat(err.toString(UTF_8)).contains("--output is another file than --file");
+        assertThat(err.toString(UTF_8)).contains("--output must be another file than --file");
         assertThat(file).hasContent("a line");
     }
 

@@ -218,7 +218,7 @@ class BatchPolicyTest {
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessageContaining("maxBatchTokens")
                 .hasMessageContaining("128")
-                .hasMessageContaining("seen 100");
+                .hasMessageContaining("maxBatchTokens is 100");
     }
 
     @Test
@@ -227,7 +227,7 @@ class BatchPolicyTest {
 
         assertThatThrownBy(() -> add(policy, "101"))
                 .isInstanceOf(IllegalArgumentException.class)
-                .hasMessageContaining("1 to 100 tokens, seen 101");
+                .hasMessageContaining("1 to 100 tokens, but this one has 101");
     }
 
     private static BatchPolicy<FakeRow> policy(int maxRows, int maxTokens, Duration maxDelay) {

@@ -193,11 +193,11 @@ class BundleTest {
                         "golden.jsonl"),
                 broken(
                         m -> ((ObjectNode) m.get("files")).put("../outside", "0".repeat(64)),
-                        "every file lies inside the bundle's folder",
+                        "every file is inside the bundle's folder",
                         "../outside"),
                 broken(
                         m -> ((ObjectNode) m.get("files")).put("/etc/hostname", "0".repeat(64)),
-                        "every file lies inside the bundle's folder",
+                        "every file is inside the bundle's folder",
                         "/etc/hostname"));
     }
 

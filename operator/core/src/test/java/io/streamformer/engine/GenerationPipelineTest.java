@@ -177,7 +177,7 @@ class GenerationPipelineTest {
             assertThat(answer(pipeline, limited).truncated()).isTrue();
             assertThat(answer(pipeline, TextInput.of(TEXT)).outputTokens()).isGreaterThan(7);
             TextInput none = new TextInput(TEXT, null, null, null, 0, null, Priority.NORMAL);
-            assertRefused(pipeline, none, "max_new_tokens is at least 1, seen 0");
+            assertRefused(pipeline, none, "max_new_tokens is 0. It must be at least 1.");
         }
     }
 
@@ -223,7 +223,10 @@ class GenerationPipelineTest {
             assertThat(startOf(pipeline, null)).isEqualTo(startOf(pipeline, "fr"));
             assertThat(startOf(pipeline, "fr-CA")).isEqualTo(startOf(pipeline, "fr"));
             assertThat(startOf(pipeline, "PT-br")).isNotEqualTo(startOf(pipeline, "fr"));
-            assertRefused(pipeline, to("ja"), "target_language is one of the 2 that tiny-options");
+            assertRefused(
+                    pipeline,
+                    to("ja"),
+                    "target_language is 'ja', which is none of the 2 languages of tiny-options");
         }
     }
 

@@ -443,7 +443,7 @@ class InferencePipelineTest {
                                 InferencePipeline.acquire(
                                         SENTIMENT, CPU.with(ModelOptions.MAX_TOKENS, 8)))
                 .isInstanceOf(IllegalArgumentException.class)
-                .hasMessageContaining("set maxBatchTokens to");
+                .hasMessageContaining("maxBatchTokens is 8, but the longest text");
     }
 
     @ParameterizedTest

@@ -190,7 +190,7 @@ class TokenizerTest {
 
         assertThat(tokenizer.tokenize("a ".repeat(60), "dog").length()).isEqualTo(64);
         assertThatThrownBy(() -> tokenizer.tokenize("a ".repeat(61), "dog"))
-                .hasMessageContaining("fits into max_tokens 64, seen 65 tokens");
+                .hasMessageContaining("needs 65 tokens, and the bundle allows 64");
     }
 
     @Test

@@ -18,7 +18,7 @@ class DeadLettersTest {
     @Test
     void itsHeadersAreThoseThatCameAndThenKafkaConnects() {
         Origin origin = Origins.origin(KEY, VALUE);
-        Traced<DeadLetter> letter = letter(origin, "a rule, seen a value", new Throwable("why"));
+        Traced<DeadLetter> letter = letter(origin, "A rule, and a value.", new Throwable("why"));
         assertThat(letter.origin().headers())
                 .startsWith(origin.headers().toArray(new Origin.Header[0]));
         List<Origin.Header> added =
@@ -38,7 +38,7 @@ class DeadLettersTest {
                 .containsEntry("__connect.errors.offset", "42")
                 .containsEntry("__connect.errors.stage", "decode")
                 .containsEntry("__connect.errors.exception.class.name", "java.lang.Throwable")
-                .containsEntry("__connect.errors.exception.message", "a rule, seen a value")
+                .containsEntry("__connect.errors.exception.message", "A rule, and a value.")
                 .containsKey("__connect.errors.exception.stacktrace");
     }
 

@@ -127,7 +127,7 @@ class StreamformerTest {
                         .apply(events(env, List.of(Records.event("a", "b"))))
                         .results();
         assertThatThrownBy(() -> results.executeAndCollect().forEachRemaining(result -> {}))
-                .hasStackTraceContaining("Bundle refused");
+                .hasStackTraceContaining("Invalid bundle. Rule: ");
     }
 
     @Test

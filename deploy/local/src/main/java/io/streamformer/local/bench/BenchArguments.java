@@ -98,10 +98,11 @@ final class BenchArguments {
      */
     int run(int slots, List<String> collection, Benchmark benchmark) throws Exception {
         checkParent();
-        Arguments.check(beams == null || (beams >= 1 && beams <= 16), "--beams is 1 to 16", beams);
-        Arguments.check(maxRows == null || maxRows >= 1, "--max-rows is at least 1", maxRows);
         Arguments.check(
-                maxTokens == null || maxTokens >= 1, "--max-tokens is at least 1", maxTokens);
+                beams == null || (beams >= 1 && beams <= 16), "--beams must be 1 to 16", beams);
+        Arguments.check(maxRows == null || maxRows >= 1, "--max-rows must be at least 1", maxRows);
+        Arguments.check(
+                maxTokens == null || maxTokens >= 1, "--max-tokens must be at least 1", maxTokens);
         Options options =
                 Options.DEFAULTS
                         .with(ModelOptions.DEVICE, Arguments.device(device))
@@ -133,11 +134,11 @@ final class BenchArguments {
     }
 
     static void checkSeconds(int seconds) {
-        Arguments.check(seconds >= 1 && seconds <= 3600, "--seconds is 1 to 3600", seconds);
+        Arguments.check(seconds >= 1 && seconds <= 3600, "--seconds must be 1 to 3600", seconds);
     }
 
     static void checkRounds(int rounds) {
-        Arguments.check(rounds >= 1 && rounds <= 100, "--rounds is 1 to 100", rounds);
+        Arguments.check(rounds >= 1 && rounds <= 100, "--rounds must be 1 to 100", rounds);
     }
 
     /** An option between bench and the name of a benchmark is one of another benchmark. */
@@ -145,7 +146,7 @@ final class BenchArguments {
         List<OptionSpec> before = command.parent().commandLine().getParseResult().matchedOptions();
         Arguments.check(
                 before.isEmpty(),
-                "options stand behind " + command.qualifiedName(),
+                "Options must come after " + command.qualifiedName(),
                 before.isEmpty() ? "" : before.get(0).longestName() + " before it");
     }
 

@@ -96,7 +96,7 @@ public final class BenchCommand implements Callable<Integer> {
         BenchArguments.checkSeconds(seconds);
         Arguments.check(
                 records == null || (records >= 10 && records <= 10_000_000),
-                "--records is 10 to 10000000",
+                "--records must be 10 to 10000000",
                 records);
         Arguments.checkParallelism(parallelism);
         List<BenchMode> modes = modes();

@@ -73,10 +73,12 @@ final class LoadCommand implements Callable<Integer> {
     public Integer call() throws Exception {
         Arguments.check(
                 loads.stream().allMatch(load -> load >= 0.01 && load <= 2),
-                "--loads are 0.01 to 2",
+                "--loads must be 0.01 to 2",
                 loads);
         Arguments.check(
-                loads.stream().sorted().distinct().toList().equals(loads), "--loads ascend", loads);
+                loads.stream().sorted().distinct().toList().equals(loads),
+                "--loads must ascend",
+                loads);
         BenchArguments.checkSeconds(seconds);
         Arguments.checkParallelism(parallelism);
         if (picture != null) {

@@ -69,7 +69,7 @@ final class ScaleCommand implements Callable<Integer> {
         parallelism.forEach(Arguments::checkParallelism);
         Arguments.check(
                 bundles.stream().allMatch(count -> count >= 1 && count <= 16),
-                "--bundles are 1 to 16",
+                "--bundles must be 1 to 16",
                 bundles);
         BenchArguments.checkSeconds(seconds);
         BenchArguments.checkRounds(rounds);

@@ -49,7 +49,9 @@ final class SoakCommand implements Callable<Integer> {
     @Override
     public Integer call() throws Exception {
         Arguments.check(
-                records >= 100 && records <= 10_000_000, "--records is 100 to 10000000", records);
+                records >= 100 && records <= 10_000_000,
+                "--records must be 100 to 10000000",
+                records);
         Arguments.checkParallelism(parallelism);
         return arguments.run(
                 parallelism,

@@ -169,16 +169,18 @@ public final class DemoCommand implements Callable<Integer> {
     @Override
     public Integer call() throws Exception {
         Arguments.checkParallelism(parallelism);
-        Arguments.check(beams == null || (beams >= 1 && beams <= 16), "--beams is 1 to 16", beams);
-        Arguments.check(rate > 0 && rate <= 100_000, "--rate is more than 0, at most 100000", rate);
-        Arguments.check(events == null || events >= 1, "--events is at least 1", events);
+        Arguments.check(
+                beams == null || (beams >= 1 && beams <= 16), "--beams must be 1 to 16", beams);
+        Arguments.check(
+                rate > 0 && rate <= 100_000, "--rate must be more than 0, at most 100000", rate);
+        Arguments.check(events == null || events >= 1, "--events must be at least 1", events);
         Arguments.check(
                 checkpointInterval >= 10 && checkpointInterval <= 600_000,
-                "--checkpoint-interval is 10 to 600000 (milliseconds)",
+                "--checkpoint-interval must be 10 to 600000 (milliseconds)",
                 checkpointInterval);
         Arguments.check(
                 events == null || (input.file == null && !input.stdin),
-                "--events is for the sample stream: leave it out, or --file and --stdin",
+                "--events is for the sample stream only: leave it out, or --file and --stdin",
                 events);
         Device parsedDevice = Arguments.device(device);
         checkFiles();
@@ -218,7 +220,7 @@ public final class DemoCommand implements Callable<Integer> {
             UserFiles.checkWritable("--output", output);
             Arguments.check(
                     input.file == null || !isSame(input.file, output),
-                    "--output is another file than --file",
+                    "--output must be another file than --file",
                     output);
         }
     }

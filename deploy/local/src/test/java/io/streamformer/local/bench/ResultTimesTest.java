@@ -61,6 +61,6 @@ class ResultTimesTest {
         assertThat(new ResultTimes(millis, 0, 0).millisAt(0)).isEqualTo(1);
         assertThat(millis).containsExactly(3, 1, 2);
         assertThatThrownBy(() -> new ResultTimes(new long[1], 0, 0))
-                .hasMessageContaining("at least two results, seen 1");
+                .hasMessageContaining("at least two results, not 1");
     }
 }

@@ -213,13 +213,13 @@ class InferenceAsyncFunctionTest {
                     .completeExceptionally(
                             new InferenceException(
                                     InferenceException.Stage.TOKENIZE,
-                                    "a rule, seen a value",
+                                    "A rule, and a value.",
                                     new IllegalStateException("why")));
             model.answer(1);
             assertThat(harness.ids()).containsExactly("a", "b");
             Traced<DeadLetter> letter = harness.failure(0);
             assertThat(letter.value().getStage()).isEqualTo("tokenize");
-            assertThat(letter.value().getReason()).isEqualTo("a rule, seen a value");
+            assertThat(letter.value().getReason()).isEqualTo("A rule, and a value.");
             assertThat(letter.value().getException()).isEqualTo("java.lang.IllegalStateException");
             assertThat(letter.value().getTask()).isEqualTo("text-classification");
             assertThat(letter.value().getValue()).isEqualTo(ByteBuffer.wrap(value));
