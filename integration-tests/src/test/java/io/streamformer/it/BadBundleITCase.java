@@ -108,7 +108,7 @@ class BadBundleITCase {
         try (TestJob job = TestJob.start(stack, List.of(copy), options -> {})) {
             job.send("1", "A text that must not be answered.");
             assertThatThrownBy(() -> job.await(1))
-                    .hasStackTraceContaining("Bundle refused: ")
+                    .hasStackTraceContaining("Invalid bundle. Rule: ")
                     .hasStackTraceContaining("Found: ")
                     .hasStackTraceContaining("Next step: ");
             assertThat(job.readAll("read_uncommitted")).isEmpty();

@@ -127,7 +127,8 @@ public final class StreamformerJob {
 
     private static KafkaTopics topics(JobOptions options, List<BundleRoute> routes) {
         return new KafkaTopics(
-                options.values(), routes.stream().map(BundleRoute::resultsTopic).toList());
+                options.values(),
+                routes.stream().map(route -> route.name() + " " + route.resultsTopic()).toList());
     }
 
     /**

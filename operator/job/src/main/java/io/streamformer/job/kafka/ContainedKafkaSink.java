@@ -143,7 +143,9 @@ final class ContainedKafkaSink<T>
     private static void closeQuietly(AutoCloseable part) {
         try {
             part.close();
-        } catch (Exception e) {
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        } catch (Exception | LinkageError e) {
             // What failed before has failed the task already; what is open is the broker's to end.
             LOG.warn("A part of a Kafka sink did not close cleanly", e);
         }

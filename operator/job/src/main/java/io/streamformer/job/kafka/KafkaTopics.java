@@ -37,21 +37,21 @@ public final class KafkaTopics {
     /**
      * The topics of a job.
      *
-     * @param resultsTopics the topics of its results
+     * @param routes bundle and topic of each of its results
      */
-    public KafkaTopics(Options options, Collection<String> resultsTopics) {
+    public KafkaTopics(Options options, Collection<String> routes) {
         this.options = options;
         transactionPrefix =
                 options.find(KafkaOptions.TRANSACTION_PREFIX)
-                        .orElseGet(() -> defaultPrefix(options, resultsTopics));
+                        .orElseGet(() -> defaultPrefix(options, routes));
     }
 
     /**
-     * The prefix of a job that sets none. Jobs with other topics have other ones; the same job has
-     * the same, so that it finds what an earlier run left open.
+     * The prefix of a job that sets none. Jobs with other bundles or topics have other ones; the
+     * same job has the same, so that it finds what an earlier run left open.
      */
-    private static String defaultPrefix(Options options, Collection<String> resultsTopics) {
-        SortedSet<String> topics = new TreeSet<>(resultsTopics);
+    private static String defaultPrefix(Options options, Collection<String> routes) {
+        SortedSet<String> topics = new TreeSet<>(routes);
         topics.add(options.get(KafkaOptions.INPUT_TOPIC));
         topics.add(options.get(KafkaOptions.DEAD_LETTER_TOPIC));
         String group = options.get(KafkaOptions.INPUT_GROUP_ID);

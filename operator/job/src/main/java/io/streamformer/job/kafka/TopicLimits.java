@@ -10,6 +10,7 @@ import java.util.Optional;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.Config;
 import org.apache.kafka.clients.admin.ConfigEntry;
+import org.apache.kafka.clients.producer.ProducerConfig;
 import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.config.TopicConfig;
 import org.slf4j.Logger;
@@ -29,7 +30,7 @@ record TopicLimits(long maxBytes, long maxAgeMillis, long maxAheadMillis, boolea
 
     private static final Logger LOG = LoggerFactory.getLogger(TopicLimits.class);
 
-    /** A record reaches the broker within this time of its check. */
+    /** A record reaches the broker within this time of its check, or half of what is allowed. */
     private static final long MARGIN_MILLIS = 60_000;
 
     /** What Kafka writes around key, value and headers of a record, at most. */
@@ -43,10 +44,20 @@ record TopicLimits(long maxBytes, long maxAgeMillis, long maxAheadMillis, boolea
     /** The limits of the job's options alone. */
     static TopicLimits of(Options options) {
         return new TopicLimits(
-                options.get(KafkaOptions.MAX_RECORD_BYTES),
+                Math.min(
+                        options.get(KafkaOptions.MAX_RECORD_BYTES),
+                        Math.min(
+                                given(options, ProducerConfig.MAX_REQUEST_SIZE_CONFIG),
+                                given(options, ProducerConfig.BUFFER_MEMORY_CONFIG))),
                 Long.MAX_VALUE,
                 DEFAULT_AHEAD_MILLIS,
                 false);
+    }
+
+    /** A producer's own limit, where the user sets one. */
+    private static long given(Options options, String property) {
+        String value = options.get(KafkaOptions.KAFKA_PROPERTIES).get(property);
+        return value == null ? Long.MAX_VALUE : Long.parseLong(value.strip());
     }
 
     /**
@@ -125,7 +136,7 @@ record TopicLimits(long maxBytes, long maxAgeMillis, long maxAheadMillis, boolea
     /** True where a record with this timestamp is taken; a negative one becomes the time of now. */
     boolean takesTime(long timestamp, long now) {
         return timestamp < 0
-                || (now - timestamp <= Math.max(0, maxAgeMillis - MARGIN_MILLIS)
+                || (now - timestamp <= maxAgeMillis - Math.min(MARGIN_MILLIS, maxAgeMillis / 2)
                         && timestamp - now <= maxAheadMillis);
     }
 

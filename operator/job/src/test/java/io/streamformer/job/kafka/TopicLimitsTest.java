@@ -14,6 +14,7 @@ import io.streamformer.schemas.testing.Records;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 
 class TopicLimitsTest {
@@ -70,6 +71,23 @@ class TopicLimitsTest {
         Options now = Options.DEFAULTS.with(KafkaOptions.SINK_TIMESTAMP, SinkTimestamp.NOW);
         assertThat(limits(bounded, now).check(result(origin), NOW + 3 * DAY))
                 .isInstanceOf(Outcome.Success.class);
+    }
+
+    @Test
+    void aShortBoundStillTakesRecentRecords() {
+        TopicLimits bounded = new TopicLimits(50_000, 60_000, DAY, false);
+        assertThat(bounded.takesTime(NOW - 30_000, NOW)).isTrue();
+        assertThat(bounded.takesTime(NOW - 31_000, NOW)).isFalse();
+    }
+
+    @Test
+    void theUsersOwnLimitsOfTheProducerHold() {
+        Options options =
+                Options.DEFAULTS.with(
+                        KafkaOptions.KAFKA_PROPERTIES,
+                        Map.of("max.request.size", "70000", "buffer.memory", "90000"));
+        assertThat(TopicLimits.of(options).maxBytes()).isEqualTo(70_000);
+        assertThat(TopicLimits.of(Options.DEFAULTS).maxBytes()).isEqualTo(1_000_000);
     }
 
     @Test
