@@ -2,6 +2,7 @@ package io.streamformer;
 
 import static com.tngtech.archunit.base.DescribedPredicate.not;
 import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAnyPackage;
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.classes;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
 
@@ -9,6 +10,8 @@ import com.tngtech.archunit.core.importer.ImportOption;
 import com.tngtech.archunit.junit.AnalyzeClasses;
 import com.tngtech.archunit.junit.ArchTest;
 import com.tngtech.archunit.lang.ArchRule;
+import org.apache.flink.annotation.Internal;
+import org.apache.flink.annotation.Public;
 
 /** Which packages of the runtime use which, and who uses which library. */
 @AnalyzeClasses(packages = "io.streamformer", importOptions = ImportOption.DoNotIncludeTests.class)
@@ -51,6 +54,19 @@ class CoreRoomsTest {
                     .should()
                     .dependOnClassesThat()
                     .resideInAnyPackage("ai.djl..");
+
+    /** As Flink marks its own. */
+    @ArchTest
+    static final ArchRule publicClassesSayWhoMayUseThem =
+            classes()
+                    .that()
+                    .arePublic()
+                    .and()
+                    .areTopLevelClasses()
+                    .should()
+                    .beAnnotatedWith(Public.class)
+                    .orShould()
+                    .beAnnotatedWith(Internal.class);
 
     @ArchTest
     static final ArchRule noCycles = slices().matching(ROOT + "(*)..").should().beFreeOfCycles();

@@ -1,5 +1,6 @@
 package io.streamformer;
 
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.classes;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
 
@@ -9,6 +10,8 @@ import com.tngtech.archunit.junit.ArchTest;
 import com.tngtech.archunit.lang.ArchRule;
 import io.streamformer.flink.Inference;
 import io.streamformer.flink.Streamformer;
+import org.apache.flink.annotation.Internal;
+import org.apache.flink.annotation.Public;
 
 /**
  * Which packages of the Flink module use which. {@code flink} holds the values of a stream, which
@@ -53,6 +56,19 @@ class FlinkRoomsTest {
                     .should()
                     .dependOnClassesThat()
                     .resideInAnyPackage("ai.onnxruntime..", "ai.djl..");
+
+    /** As Flink marks its own. */
+    @ArchTest
+    static final ArchRule publicClassesSayWhoMayUseThem =
+            classes()
+                    .that()
+                    .arePublic()
+                    .and()
+                    .areTopLevelClasses()
+                    .should()
+                    .beAnnotatedWith(Public.class)
+                    .orShould()
+                    .beAnnotatedWith(Internal.class);
 
     @ArchTest
     static final ArchRule noCycles = slices().matching(FLINK + ".(*)..").should().beFreeOfCycles();

@@ -1,6 +1,7 @@
 package io.streamformer.batch;
 
 import java.time.Duration;
+import org.apache.flink.annotation.Internal;
 
 /**
  * What a batch may hold and how long it may wait.
@@ -11,6 +12,7 @@ import java.time.Duration;
  * @param maxDelay longest time that a row waits for neighbours while the device is busy
  * @param maxTime longest time that a run may take, as far as earlier runs tell; zero for any
  */
+@Internal
 public record BatchLimits(
         int maxRows, int maxTokens, int maxLength, Duration maxDelay, Duration maxTime) {
 

@@ -1,6 +1,9 @@
 package io.streamformer.batch;
 
+import org.apache.flink.annotation.Internal;
+
 /** A row that waits for its run; all that batching knows of it. */
+@Internal
 public interface BatchRow {
 
     /** Tokens that the row costs; a batch is charged the tokens of its longest row for each row. */

@@ -1,8 +1,10 @@
 package io.streamformer.batch;
 
 import java.util.List;
+import org.apache.flink.annotation.Internal;
 
 /** What a batcher drives: it runs a batch of rows and answers each. */
+@Internal
 public interface BatchRunner<R extends BatchRow> {
 
     /**

@@ -8,6 +8,7 @@ import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
+import org.apache.flink.annotation.Internal;
 
 /**
  * The run threads of one kind of device, and the queues that they serve. Each thread belongs to one
@@ -20,6 +21,7 @@ import java.util.concurrent.locks.ReentrantLock;
  * <p>A watch looks at the runs under way. It ends a run that takes longer than its queue allows.
  * Where the run does not end either, it replaces the thread and fails the queue.
  */
+@Internal
 public final class DeviceScheduler implements AutoCloseable {
 
     /** How long a run may still take after it was told to end. */

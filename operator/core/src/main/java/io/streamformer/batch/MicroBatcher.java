@@ -13,6 +13,7 @@ import java.util.concurrent.TimeoutException;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.IntFunction;
+import org.apache.flink.annotation.Internal;
 
 /**
  * The queue of one model: any number of threads add rows, and the run threads of its device take
@@ -20,6 +21,7 @@ import java.util.function.IntFunction;
  * halves, until the guilty row is alone. Where the device was at fault and not the row, it is tried
  * again after a while, each time a longer one.
  */
+@Internal
 public final class MicroBatcher<R extends BatchRow> implements AutoCloseable {
 
     /** How often a row is tried again, and after how long the first time; then twice as long. */

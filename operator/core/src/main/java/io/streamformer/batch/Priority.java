@@ -1,9 +1,12 @@
 package io.streamformer.batch;
 
+import org.apache.flink.annotation.Public;
+
 /**
  * Which rows go first. A priority is a head start, not a rank: a row is treated as if it had come
  * that much earlier, so a lower one waits longer but never for good.
  */
+@Public
 public enum Priority {
     HIGH(10),
     NORMAL(0),

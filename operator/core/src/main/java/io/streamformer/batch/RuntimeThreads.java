@@ -2,12 +2,14 @@ package io.streamformer.batch;
 
 import java.security.AccessController;
 import java.security.PrivilegedAction;
+import org.apache.flink.annotation.Internal;
 
 /**
  * Makes the threads of the runtime. They outlive the job whose thread starts them, so they keep
  * nothing of it: not its class loader, its inheritable thread locals or the classes on its stack,
  * which a new thread otherwise remembers as its access control context.
  */
+@Internal
 public final class RuntimeThreads {
 
     private RuntimeThreads() {}

@@ -1,8 +1,10 @@
 package io.streamformer.bundle;
 
 import com.fasterxml.jackson.annotation.JsonProperty;
+import org.apache.flink.annotation.Internal;
 
 /** How labelled tokens become entities, as {@code aggregation_strategy} in transformers. */
+@Internal
 public enum Aggregation {
     /** Every token is an entity, its label untouched. */
     @JsonProperty("none")

@@ -20,8 +20,10 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import org.apache.flink.annotation.Internal;
 
 /** A folder on the local disk whose every file is what its manifest says. */
+@Internal
 public final class Bundle {
 
     /** The one format revision that this code reads. */

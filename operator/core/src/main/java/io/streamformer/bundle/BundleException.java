@@ -1,6 +1,9 @@
 package io.streamformer.bundle;
 
+import org.apache.flink.annotation.Public;
+
 /** A bundle that was refused: the rule it breaks, the value found and the next step. */
+@Public
 public final class BundleException extends RuntimeException {
 
     private final String rule;

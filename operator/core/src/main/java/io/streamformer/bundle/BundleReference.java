@@ -2,6 +2,7 @@ package io.streamformer.bundle;
 
 import java.io.Serializable;
 import java.util.Objects;
+import org.apache.flink.annotation.Internal;
 
 /**
  * Where a bundle is and which one it is. A job keeps it from its submission on, so that a folder
@@ -10,6 +11,7 @@ import java.util.Objects;
  * @param uri the bundle's folder; absolute
  * @param hash SHA-256 of its manifest, in hexadecimal digits
  */
+@Internal
 public record BundleReference(String uri, String hash) implements Serializable {
     public BundleReference {
         Objects.requireNonNull(uri, "uri");

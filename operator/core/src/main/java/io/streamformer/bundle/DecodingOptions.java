@@ -8,11 +8,13 @@ import static io.streamformer.options.OptionType.INTEGERS;
 
 import io.streamformer.options.Option;
 import java.util.List;
+import org.apache.flink.annotation.Public;
 
 /**
  * How a generating model decodes. A bundle's manifest has defaults for them, by the name of the
  * graph's input; terms and meanings are as in transformers' GenerationConfig.
  */
+@Public
 public final class DecodingOptions {
 
     private static final int MOST_BEAMS = 16;

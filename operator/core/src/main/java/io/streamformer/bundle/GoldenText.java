@@ -3,6 +3,7 @@ package io.streamformer.bundle;
 import com.fasterxml.jackson.annotation.JsonIgnore;
 import com.fasterxml.jackson.annotation.JsonProperty;
 import com.fasterxml.jackson.databind.JsonNode;
+import org.apache.flink.annotation.Internal;
 
 /**
  * A text with the reference implementation's answer.
@@ -15,6 +16,7 @@ import com.fasterxml.jackson.databind.JsonNode;
  * @param line the whole line, in which each task finds its answer
  */
 @SuppressWarnings("ArrayRecordComponent") // read once, never compared as a record
+@Internal
 public record GoldenText(
         @JsonProperty(required = true) String text,
         String textPair,

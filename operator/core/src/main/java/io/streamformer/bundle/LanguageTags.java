@@ -1,8 +1,10 @@
 package io.streamformer.bundle;
 
 import java.util.Collection;
+import org.apache.flink.annotation.Internal;
 
 /** Which of a model's languages serves a wanted one, by their BCP 47 tags. */
+@Internal
 public final class LanguageTags {
 
     private LanguageTags() {}

@@ -12,6 +12,7 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
+import org.apache.flink.annotation.Internal;
 
 /**
  * The description of a bundle, field by field as in {@code manifest.schema.json}.
@@ -26,6 +27,7 @@ import java.util.stream.Collectors;
  * @param decoding defaults of a generating bundle; null for the other tasks
  * @param files SHA-256 of every file but the manifest, by name
  */
+@Internal
 public record Manifest(
         @JsonProperty(required = true) int format,
         @JsonProperty(required = true) String name,

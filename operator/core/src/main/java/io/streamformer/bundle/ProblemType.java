@@ -1,8 +1,10 @@
 package io.streamformer.bundle;
 
 import com.fasterxml.jackson.annotation.JsonProperty;
+import org.apache.flink.annotation.Internal;
 
 /** What the logits of a text-classification model mean, under transformers' names. */
+@Internal
 public enum ProblemType {
     /** One label is right: a softmax over all. */
     @JsonProperty("single_label_classification")

@@ -2,8 +2,10 @@ package io.streamformer.bundle;
 
 import com.fasterxml.jackson.annotation.JsonProperty;
 import java.util.Set;
+import org.apache.flink.annotation.Public;
 
 /** What a model does, under the name that Hugging Face gives it. */
+@Public
 public enum Task {
     @JsonProperty("text-classification")
     TEXT_CLASSIFICATION("text-classification", Trait.LABELS),

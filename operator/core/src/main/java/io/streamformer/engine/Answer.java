@@ -2,12 +2,14 @@ package io.streamformer.engine;
 
 import io.streamformer.bundle.Manifest;
 import io.streamformer.task.Prediction;
+import org.apache.flink.annotation.Internal;
 
 /**
  * A prediction and the model that made it.
  *
  * @param by the model that answered, which need not be the one that was opened first
  */
+@Internal
 public record Answer(Prediction prediction, ServedModel by) {
 
     /**

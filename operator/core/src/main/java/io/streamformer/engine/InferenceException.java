@@ -1,6 +1,9 @@
 package io.streamformer.engine;
 
+import org.apache.flink.annotation.Internal;
+
 /** One text could not be answered; its neighbours are not concerned. */
+@Internal
 public final class InferenceException extends RuntimeException {
 
     /** Where on its way the text failed. */

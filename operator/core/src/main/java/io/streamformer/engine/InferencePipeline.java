@@ -8,11 +8,13 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicBoolean;
+import org.apache.flink.annotation.Internal;
 
 /**
  * A counted lease on a loaded bundle: text in, future prediction out. Leases of one bundle with
  * equal options share one session in the JVM.
  */
+@Internal
 public final class InferencePipeline implements AutoCloseable {
 
     private static final Duration FOREVER = Duration.ofDays(365);

@@ -4,12 +4,14 @@ import java.time.Duration;
 import java.util.concurrent.atomic.AtomicLongArray;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.function.LongSupplier;
+import org.apache.flink.annotation.Internal;
 
 /**
  * Counts of durations in classes that grow by an eighth of a power of two, so that a percentile is
  * at most 13 % off; cheap enough for every record. Percentiles and mean are of the last five to ten
  * minutes.
  */
+@Internal
 public final class LatencyHistogram {
 
     private static final int STEPS = 8;

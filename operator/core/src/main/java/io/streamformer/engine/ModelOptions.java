@@ -19,11 +19,13 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.stream.Collectors;
+import org.apache.flink.annotation.Public;
 
 /**
  * How a bundle is run; {@link DecodingOptions} says how it generates. Leases of one bundle with
  * equal values share one session.
  */
+@Public
 public final class ModelOptions {
 
     private static final Duration LONGEST_DELAY = Duration.ofMinutes(1);

@@ -2,8 +2,10 @@ package io.streamformer.engine;
 
 import io.streamformer.batch.Priority;
 import java.util.concurrent.atomic.LongAdder;
+import org.apache.flink.annotation.Internal;
 
 /** Live counters of one shared session: they count for all of its leases together. */
+@Internal
 public final class PipelineStats {
 
     final LongAdder rows = new LongAdder();

@@ -2,6 +2,7 @@ package io.streamformer.engine;
 
 import io.streamformer.batch.Priority;
 import java.util.Objects;
+import org.apache.flink.annotation.Internal;
 
 /**
  * One text, or one pair of texts, to be answered.
@@ -15,6 +16,7 @@ import java.util.Objects;
  * @param seed what a sampled answer is drawn with; null is 0
  * @param priority who goes first among texts that wait for the same model
  */
+@Internal
 public record TextInput(
         String text,
         String textPair,

@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import org.apache.flink.annotation.Public;
 
 /**
  * Where a model runs: {@code auto}, {@code cpu}, or one or several GPUs as {@code cuda:N} or {@code
@@ -15,6 +16,7 @@ import java.util.stream.Collectors;
  * @param indexes indexes of the GPUs, each with a session of its own; none for the CPU
  * @param required whether to fail where a GPU is not there; otherwise the CPU does the work
  */
+@Public
 public record Device(Provider provider, List<Integer> indexes, boolean required)
         implements Serializable {
 

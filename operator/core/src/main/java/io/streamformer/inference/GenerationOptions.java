@@ -4,6 +4,7 @@ import io.streamformer.bundle.DecodingOptions;
 import io.streamformer.bundle.Manifest;
 import io.streamformer.options.Option;
 import io.streamformer.options.Options;
+import org.apache.flink.annotation.Internal;
 
 /**
  * How a generating model decodes.
@@ -13,6 +14,7 @@ import io.streamformer.options.Options;
  *     null where {@link DecodingOptions#MIN_NEW_TOKENS} counts
  * @param bundle how the bundle decodes: limits that a job cannot change
  */
+@Internal
 public record GenerationOptions(Options values, Integer minTotalTokens, Manifest.Decoding bundle) {
 
     public GenerationOptions {

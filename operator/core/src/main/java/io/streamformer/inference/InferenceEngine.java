@@ -2,8 +2,10 @@ package io.streamformer.inference;
 
 import io.streamformer.bundle.Bundle;
 import java.util.Set;
+import org.apache.flink.annotation.Internal;
 
 /** Opens the graphs of bundles. There is one, on ONNX Runtime; tests bring a fake. */
+@Internal
 public interface InferenceEngine {
 
     /**

@@ -1,6 +1,9 @@
 package io.streamformer.inference;
 
+import org.apache.flink.annotation.Internal;
+
 /** A run that gave no answer. */
+@Internal
 public final class ModelException extends RuntimeException {
 
     private final boolean outOfMemory;

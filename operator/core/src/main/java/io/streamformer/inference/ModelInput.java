@@ -1,6 +1,7 @@
 package io.streamformer.inference;
 
 import io.streamformer.tokenize.TokenizedText;
+import org.apache.flink.annotation.Internal;
 
 /**
  * One row of a batch: what the model reads and how this row is decoded.
@@ -10,6 +11,7 @@ import io.streamformer.tokenize.TokenizedText;
  * @param forcedBosTokenId the first token that the row generates; -1 leaves it free
  * @param seed what the row is sampled with, where the model samples
  */
+@Internal
 public record ModelInput(TokenizedText text, int maxNewTokens, long forcedBosTokenId, long seed) {
 
     /** Leaves the first token of a row to the model. */

@@ -2,11 +2,13 @@ package io.streamformer.inference;
 
 import java.util.Map;
 import java.util.TreeMap;
+import org.apache.flink.annotation.Internal;
 
 /**
  * What one run of a model gave for all rows of its batch: the graph's outputs by name, each as one
  * array in row-major order with its shape.
  */
+@Internal
 public final class ModelOutput {
 
     @SuppressWarnings("ArrayRecordComponent") // handed over once, never compared

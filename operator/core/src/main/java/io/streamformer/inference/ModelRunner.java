@@ -1,9 +1,11 @@
 package io.streamformer.inference;
 
 import java.util.List;
+import org.apache.flink.annotation.Internal;
 
 /** Runs batches on one thread. */
 @FunctionalInterface
+@Internal
 public interface ModelRunner {
 
     /**

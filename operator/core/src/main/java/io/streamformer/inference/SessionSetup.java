@@ -1,6 +1,7 @@
 package io.streamformer.inference;
 
 import java.util.Map;
+import org.apache.flink.annotation.Internal;
 
 /**
  * How a session is set up.
@@ -11,6 +12,7 @@ import java.util.Map;
  * @param runThreads threads that run the model where the CPU does, each with a runner of its own
  * @param providerOptions options of ONNX Runtime's execution provider, by its own names
  */
+@Internal
 public record SessionSetup(
         String variant,
         Device device,

@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Predicate;
+import org.apache.flink.annotation.Public;
 
 /**
  * A setting, declared once. Its key on a command line, its row in the docs, its place in a job's
@@ -14,6 +15,7 @@ import java.util.function.Predicate;
  *
  * @param <T> its values
  */
+@Public
 public final class Option<T> {
 
     /** Where an option may be set. */

@@ -12,6 +12,7 @@ import java.util.function.Function;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import org.apache.flink.annotation.Public;
 
 /**
  * What values an option takes, and how they are written as text. {@link #parse} reads what {@link
@@ -19,6 +20,7 @@ import java.util.stream.Collectors;
  *
  * @param <T> the values; serializable and immutable
  */
+@Public
 public final class OptionType<T> {
 
     public static final OptionType<String> STRING =

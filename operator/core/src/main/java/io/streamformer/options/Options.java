@@ -7,11 +7,13 @@ import java.util.Optional;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
+import org.apache.flink.annotation.Public;
 
 /**
  * Values of options. Immutable; what is not set has its default. Two with the same values are
  * equal, and print the same.
  */
+@Public
 public final class Options implements Serializable {
 
     private static final long serialVersionUID = 1L;

@@ -8,8 +8,10 @@ import io.streamformer.inference.ModelOutput;
 import io.streamformer.tokenize.Tokenizer;
 import java.util.Arrays;
 import java.util.Set;
+import org.apache.flink.annotation.Internal;
 
 /** The vector of a text, as the graph pooled it. */
+@Internal
 public final class FeatureExtraction implements TaskDefinition {
 
     static final FeatureExtraction TASK = new FeatureExtraction();

@@ -1,6 +1,9 @@
 package io.streamformer.task;
 
+import org.apache.flink.annotation.Internal;
+
 /** The reference's answer to a golden text. */
+@Internal
 public interface GoldenAnswer {
 
     /**

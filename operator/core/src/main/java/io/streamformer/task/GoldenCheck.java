@@ -1,8 +1,10 @@
 package io.streamformer.task;
 
 import io.streamformer.bundle.BundleException;
+import org.apache.flink.annotation.Internal;
 
 /** The tolerance of a variant for the answer to one golden text, and its error messages. */
+@Internal
 public final class GoldenCheck {
 
     /** What to do about an answer that differs. */

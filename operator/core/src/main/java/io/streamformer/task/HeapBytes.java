@@ -1,6 +1,9 @@
 package io.streamformer.task;
 
+import org.apache.flink.annotation.Internal;
+
 /** About how many bytes of heap values take. */
+@Internal
 public final class HeapBytes {
 
     /** An object, or an element of a list, besides its characters. */

@@ -1,6 +1,9 @@
 package io.streamformer.task;
 
+import org.apache.flink.annotation.Internal;
+
 /** The answer of a model to one text. Each task has a record of its own, in the task's file. */
+@Internal
 public interface Prediction {
 
     /** Tokens that the model read, its special tokens included. */

@@ -3,9 +3,11 @@ package io.streamformer.task;
 import io.streamformer.inference.ModelInput;
 import io.streamformer.inference.ModelOutput;
 import java.util.List;
+import org.apache.flink.annotation.Internal;
 
 /** Turns a row of model output into the prediction of a task; used by many threads. */
 @FunctionalInterface
+@Internal
 public interface PredictionDecoder {
 
     /**

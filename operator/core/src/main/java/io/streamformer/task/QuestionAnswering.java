@@ -10,6 +10,7 @@ import io.streamformer.tokenize.Tokenizer;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Set;
+import org.apache.flink.annotation.Internal;
 
 /**
  * Start and end logits to the best stretch of the context, as transformers 4's
@@ -18,6 +19,7 @@ import java.util.Set;
  * apart. Where the bundle says so, the answer is widened to whole words of the tokenizer, as far as
  * the window has them.
  */
+@Internal
 public final class QuestionAnswering implements TaskDefinition {
 
     static final QuestionAnswering TASK = new QuestionAnswering();

@@ -6,11 +6,13 @@ import io.streamformer.bundle.Task;
 import io.streamformer.inference.GenerationOptions;
 import io.streamformer.tokenize.Tokenizer;
 import java.util.Set;
+import org.apache.flink.annotation.Internal;
 
 /**
  * What one task needs between a graph and its predictions. Each implementation is one file, which
  * also has the task's {@link Prediction}.
  */
+@Internal
 public interface TaskDefinition {
 
     /** The definition of a task. */

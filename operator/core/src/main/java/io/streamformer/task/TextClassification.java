@@ -11,8 +11,10 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import org.apache.flink.annotation.Internal;
 
 /** Logits to the score of each label, by what transformers' pipeline does for the problem type. */
+@Internal
 public final class TextClassification implements TaskDefinition {
 
     static final TextClassification TASK = new TextClassification();

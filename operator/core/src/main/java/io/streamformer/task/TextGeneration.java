@@ -12,11 +12,13 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
+import org.apache.flink.annotation.Internal;
 
 /**
  * The best hypotheses of a row to their texts: translation, summarization, text2text-generation and
  * text-generation.
  */
+@Internal
 public final class TextGeneration implements TaskDefinition {
 
     static final TextGeneration TASK = new TextGeneration();

@@ -13,12 +13,14 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import org.apache.flink.annotation.Internal;
 
 /**
  * Labels of tokens to entities, as transformers' TokenClassificationPipeline does it: tokens to
  * words where the aggregation says so, then neighbours of one label to an entity. Words are those
  * of the tokenizer, where the pipeline guesses them from the length of a piece.
  */
+@Internal
 public final class TokenClassification implements TaskDefinition {
 
     static final TokenClassification TASK = new TokenClassification();

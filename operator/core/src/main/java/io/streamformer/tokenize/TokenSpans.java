@@ -1,6 +1,7 @@
 package io.streamformer.tokenize;
 
 import java.util.Arrays;
+import org.apache.flink.annotation.Internal;
 
 /**
  * Where tokens are in the text they were read from. Offsets count characters, that is Unicode code
@@ -14,6 +15,7 @@ import java.util.Arrays;
  *     for a special token. null for a generated text
  */
 @SuppressWarnings("ArrayRecordComponent") // handed over once, never compared
+@Internal
 public record TokenSpans(String text, int[] starts, int[] ends, int[] words) {
 
     /** Offset of a token that is not part of the text. */

@@ -1,11 +1,13 @@
 package io.streamformer.tokenize;
 
 import java.util.List;
+import org.apache.flink.annotation.Internal;
 
 /**
  * One text as the model reads it: ids between their special tokens. The arrays are handed over, not
  * copied; nobody writes to them.
  */
+@Internal
 public final class TokenizedText {
 
     private final long[] ids;

@@ -15,11 +15,13 @@ import java.util.Arrays;
 import java.util.BitSet;
 import java.util.List;
 import java.util.stream.IntStream;
+import org.apache.flink.annotation.Internal;
 
 /**
  * The Hugging Face tokenizer of a bundle: text to ids within the model's limit, ids to text. Any
  * number of threads may use it at once, until one closes it.
  */
+@Internal
 public final class Tokenizer implements AutoCloseable {
 
     // Called without DJL's HuggingFaceTokenizer around it, which builds a String for each token and

@@ -11,11 +11,13 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.stream.Stream;
+import org.apache.flink.annotation.Internal;
 
 /**
  * How dead letters are made: the record for programs, and beside the original headers the headers
  * of Kafka Connect (KIP-298) for tools that already read them.
  */
+@Internal
 public final class DeadLetters {
 
     public static final String HEADER_PREFIX = "__connect.errors.";

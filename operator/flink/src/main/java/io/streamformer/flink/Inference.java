@@ -7,6 +7,7 @@ import io.streamformer.schemas.TextEvent;
 import java.util.HashMap;
 import java.util.Map;
 import org.apache.avro.specific.SpecificRecordBase;
+import org.apache.flink.annotation.Public;
 import org.apache.flink.api.common.functions.OpenContext;
 import org.apache.flink.formats.avro.typeutils.AvroTypeInfo;
 import org.apache.flink.metrics.Counter;
@@ -21,6 +22,7 @@ import org.apache.flink.util.OutputTag;
  *
  * @param <T> the record of a result
  */
+@Public
 public final class Inference<T extends SpecificRecordBase> {
 
     private static final OutputTag<Traced<DeadLetter>> DEAD_LETTERS =

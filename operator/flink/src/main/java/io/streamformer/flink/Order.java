@@ -1,6 +1,9 @@
 package io.streamformer.flink;
 
+import org.apache.flink.annotation.Public;
+
 /** Which results keep the order of their events. */
+@Public
 public enum Order {
     /** Each result leaves when it is ready. */
     NONE,

@@ -3,6 +3,7 @@ package io.streamformer.flink;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
+import org.apache.flink.annotation.Public;
 
 /**
  * The Kafka record that an event came in: where it lay, and what a result or dead letter carries on
@@ -17,6 +18,7 @@ import java.util.Objects;
  * @param headers the headers in their order; a name may stand more than once
  */
 @SuppressWarnings("ArrayRecordComponent") // equals and hashCode compare contents
+@Public
 public record Origin(
         String topic,
         int partition,

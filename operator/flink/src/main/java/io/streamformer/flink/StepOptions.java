@@ -13,8 +13,10 @@ import io.streamformer.batch.Priority;
 import io.streamformer.options.Option;
 import java.time.Duration;
 import java.util.List;
+import org.apache.flink.annotation.Public;
 
 /** How events go through a model in a Flink job. */
+@Public
 public final class StepOptions {
 
     public static final Option<String> BUNDLE_CACHE =

@@ -20,6 +20,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import org.apache.flink.annotation.Public;
 import org.apache.flink.configuration.ReadableConfig;
 
 /**
@@ -27,6 +28,7 @@ import org.apache.flink.configuration.ReadableConfig;
  * StepOptions}, {@link ModelOptions} and {@link DecodingOptions}. An option {@code model.x} holds
  * for every bundle, {@code model.<bundle name>.x} for one.
  */
+@Public
 public final class JobOptions {
 
     private static final Duration SHORTEST_CHECKPOINT_INTERVAL = Duration.ofMillis(10);

@@ -24,6 +24,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import org.apache.avro.specific.SpecificRecordBase;
+import org.apache.flink.annotation.Public;
 import org.apache.flink.api.common.eventtime.WatermarkStrategy;
 import org.apache.flink.configuration.CheckpointingOptions;
 import org.apache.flink.configuration.ConfigOption;
@@ -41,6 +42,7 @@ import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
  * The ready-made job: one topic of events, one step per bundle, one topic of results per bundle and
  * one of dead letters for all.
  */
+@Public
 public final class StreamformerJob {
 
     private StreamformerJob() {}

@@ -5,8 +5,10 @@ import io.streamformer.inference.InferenceEngine;
 import io.streamformer.inference.LoadedModel;
 import io.streamformer.inference.SessionSetup;
 import java.util.Set;
+import org.apache.flink.annotation.Internal;
 
 /** ONNX Runtime. */
+@Internal
 public enum OrtEngine implements InferenceEngine {
     INSTANCE;
 

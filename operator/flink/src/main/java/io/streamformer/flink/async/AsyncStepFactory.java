@@ -5,6 +5,7 @@ import io.streamformer.flink.Outcome;
 import io.streamformer.flink.Traced;
 import io.streamformer.schemas.TextEvent;
 import org.apache.avro.specific.SpecificRecordBase;
+import org.apache.flink.annotation.Internal;
 import org.apache.flink.api.common.operators.MailboxExecutor;
 import org.apache.flink.streaming.api.datastream.AsyncDataStream.OutputMode;
 import org.apache.flink.streaming.api.operators.StreamOperator;
@@ -18,6 +19,7 @@ import org.apache.flink.streaming.util.retryable.AsyncRetryStrategies;
  * Makes Flink's async operator with a capacity that the TaskManager knows and the client does not,
  * and with a bound to the bytes under way.
  */
+@Internal
 public class AsyncStepFactory<T extends SpecificRecordBase>
         extends AsyncWaitOperatorFactory<Traced<TextEvent>, Outcome<T>> {
 

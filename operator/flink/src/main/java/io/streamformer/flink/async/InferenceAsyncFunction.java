@@ -30,6 +30,7 @@ import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicLong;
 import org.apache.avro.AvroRuntimeException;
 import org.apache.avro.specific.SpecificRecordBase;
+import org.apache.flink.annotation.Internal;
 import org.apache.flink.api.common.functions.OpenContext;
 import org.apache.flink.api.common.typeinfo.TypeInformation;
 import org.apache.flink.api.java.typeutils.ResultTypeQueryable;
@@ -47,6 +48,7 @@ import org.slf4j.LoggerFactory;
  *
  * @param <T> the record of the model's task
  */
+@Internal
 public final class InferenceAsyncFunction<T extends SpecificRecordBase>
         extends RichAsyncFunction<Traced<TextEvent>, Outcome<T>>
         implements ResultTypeQueryable<Outcome<T>> {

@@ -10,6 +10,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.DoubleSupplier;
 import java.util.function.IntSupplier;
 import java.util.function.LongSupplier;
+import org.apache.flink.annotation.Internal;
 import org.apache.flink.metrics.Counter;
 import org.apache.flink.metrics.Gauge;
 import org.apache.flink.metrics.Histogram;
@@ -24,6 +25,7 @@ import org.apache.flink.metrics.ThreadSafeSimpleCounter;
  * session} is shared by all subtasks of a TaskManager that run the same bundle with the same
  * options: take the maximum per TaskManager.
  */
+@Internal
 public final class InferenceMetrics {
 
     /** Group of all metrics of this package. */

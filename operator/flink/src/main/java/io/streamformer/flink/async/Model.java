@@ -6,12 +6,14 @@ import io.streamformer.engine.TextInput;
 import java.io.Serializable;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
+import org.apache.flink.annotation.Internal;
 import org.apache.flink.api.common.functions.RuntimeContext;
 
 /**
  * A running model as the async function sees it. There is one in production, {@link PipelineModel};
  * tests put one written by hand in its place.
  */
+@Internal
 public interface Model extends AutoCloseable {
 
     Manifest manifest();

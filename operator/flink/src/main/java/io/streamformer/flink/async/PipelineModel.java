@@ -17,10 +17,12 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import org.apache.flink.annotation.Internal;
 import org.apache.flink.api.common.externalresource.ExternalResourceInfo;
 import org.apache.flink.api.common.functions.RuntimeContext;
 
 /** One subtask's lease on the pipeline of a bundle. */
+@Internal
 public final class PipelineModel implements Model {
 
     /** Name of the external resource under which Flink hands out GPUs. */

@@ -15,6 +15,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.Set;
 import java.util.TreeSet;
+import org.apache.flink.annotation.Internal;
 import org.apache.flink.util.FileUtils;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -26,6 +27,7 @@ import org.slf4j.LoggerFactory;
  * <p>A copy is in a folder that is named by the bundle's hash. A damaged copy is left where it is,
  * since another process may use it, and a new one is put beside it.
  */
+@Internal
 public final class BundleCache {
 
     private static final Logger LOG = LoggerFactory.getLogger(BundleCache.class);

@@ -5,6 +5,7 @@ import io.streamformer.flink.Traced;
 import io.streamformer.schemas.DeadLetter;
 import java.io.IOException;
 import org.apache.avro.specific.SpecificRecordBase;
+import org.apache.flink.annotation.Internal;
 import org.apache.flink.api.common.typeutils.CompositeTypeSerializerSnapshot;
 import org.apache.flink.api.common.typeutils.TypeSerializer;
 import org.apache.flink.api.common.typeutils.TypeSerializerSnapshot;
@@ -12,6 +13,7 @@ import org.apache.flink.core.memory.DataInputView;
 import org.apache.flink.core.memory.DataOutputView;
 
 /** Writes {@link Outcome}s to Flink's state and network. */
+@Internal
 public final class OutcomeSerializer<T> extends RecordSerializer<Outcome<T>> {
 
     private static final long serialVersionUID = 1L;

@@ -3,6 +3,7 @@ package io.streamformer.flink.state;
 import io.streamformer.flink.Outcome;
 import io.streamformer.flink.Traced;
 import org.apache.avro.specific.SpecificRecordBase;
+import org.apache.flink.annotation.Internal;
 import org.apache.flink.api.common.serialization.SerializerConfig;
 import org.apache.flink.api.common.typeinfo.TypeInformation;
 import org.apache.flink.api.common.typeutils.TypeSerializer;
@@ -13,6 +14,7 @@ import org.apache.flink.api.common.typeutils.TypeSerializer;
  *
  * @param <X> what flows in the stream
  */
+@Internal
 public final class RecordTypeInfo<X> extends TypeInformation<X> {
 
     private static final long serialVersionUID = 1L;

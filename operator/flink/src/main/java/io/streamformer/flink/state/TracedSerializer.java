@@ -4,6 +4,7 @@ import io.streamformer.flink.Origin;
 import io.streamformer.flink.Traced;
 import java.io.IOException;
 import org.apache.avro.specific.SpecificRecordBase;
+import org.apache.flink.annotation.Internal;
 import org.apache.flink.api.common.typeutils.CompositeTypeSerializerSnapshot;
 import org.apache.flink.api.common.typeutils.TypeSerializer;
 import org.apache.flink.api.common.typeutils.TypeSerializerSnapshot;
@@ -14,6 +15,7 @@ import org.apache.flink.core.memory.DataOutputView;
  * Writes {@link Traced} records to Flink's state and network. The Avro schema is part of the
  * snapshot, so a job restores records that were written with an older schema of the topic.
  */
+@Internal
 public final class TracedSerializer<T> extends RecordSerializer<Traced<T>> {
 
     private static final long serialVersionUID = 1L;

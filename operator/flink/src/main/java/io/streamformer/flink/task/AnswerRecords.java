@@ -8,8 +8,10 @@ import io.streamformer.task.QuestionAnswering;
 import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
+import org.apache.flink.annotation.Internal;
 
 /** Answers to questions. */
+@Internal
 public enum AnswerRecords implements TaskRecords<Answer> {
     INSTANCE;
 

@@ -12,8 +12,10 @@ import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
 import java.util.stream.Collectors;
+import org.apache.flink.annotation.Internal;
 
 /** Answers of classifiers. */
+@Internal
 public enum ClassificationRecords implements TaskRecords<Classification> {
     INSTANCE;
 

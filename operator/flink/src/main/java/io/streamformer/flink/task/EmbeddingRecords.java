@@ -10,8 +10,10 @@ import java.util.AbstractList;
 import java.util.List;
 import java.util.Locale;
 import java.util.stream.Collectors;
+import org.apache.flink.annotation.Internal;
 
 /** Vectors of texts. */
+@Internal
 public enum EmbeddingRecords implements TaskRecords<Embedding> {
     INSTANCE;
 

@@ -14,8 +14,10 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Collectors;
+import org.apache.flink.annotation.Internal;
 
 /** Answers of token classifiers. */
+@Internal
 public enum EntityRecords implements TaskRecords<Entities> {
     INSTANCE;
 

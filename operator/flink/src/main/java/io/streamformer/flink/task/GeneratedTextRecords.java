@@ -10,8 +10,10 @@ import io.streamformer.task.TextGeneration;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
+import org.apache.flink.annotation.Internal;
 
 /** Answers of the other models that generate. */
+@Internal
 public enum GeneratedTextRecords implements TaskRecords<GeneratedText> {
     SUMMARIES(Task.SUMMARIZATION, "summary", "text-summaries"),
     TEXT2TEXT(Task.TEXT2TEXT_GENERATION, "generation", "text-generations"),

@@ -11,6 +11,7 @@ import io.streamformer.schemas.TextEvent;
 import java.io.Serializable;
 import java.util.Optional;
 import org.apache.avro.specific.SpecificRecordBase;
+import org.apache.flink.annotation.Internal;
 
 /**
  * How the events of one task are read and how its answers become the records of its topic. Each
@@ -18,6 +19,7 @@ import org.apache.avro.specific.SpecificRecordBase;
  *
  * @param <T> the record of the task's topic
  */
+@Internal
 public interface TaskRecords<T extends SpecificRecordBase> extends Serializable {
 
     /** The records of a task. */

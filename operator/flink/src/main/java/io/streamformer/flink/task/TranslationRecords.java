@@ -13,8 +13,10 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import org.apache.flink.annotation.Internal;
 
 /** Answers of translation models. */
+@Internal
 public enum TranslationRecords implements TaskRecords<Translation> {
     INSTANCE;
 

@@ -1,6 +1,9 @@
 package io.streamformer.job.format;
 
+import org.apache.flink.annotation.Public;
+
 /** What the values of the input topic are. */
+@Public
 public enum InputFormat {
     /** A {@code TextEvent} as plain Avro binary. */
     AVRO,

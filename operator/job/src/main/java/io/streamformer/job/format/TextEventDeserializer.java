@@ -17,6 +17,7 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import org.apache.flink.annotation.Public;
 import org.apache.flink.api.common.serialization.DeserializationSchema;
 import org.apache.flink.api.common.typeinfo.TypeInformation;
 import org.apache.flink.connector.kafka.source.reader.deserializer.KafkaRecordDeserializationSchema;
@@ -28,6 +29,7 @@ import org.apache.kafka.common.header.Header;
  * Kafka records to text events: each record becomes exactly one event or one dead letter, and none
  * stops the job.
  */
+@Public
 public final class TextEventDeserializer
         implements KafkaRecordDeserializationSchema<Outcome<TextEvent>> {
 

@@ -16,6 +16,7 @@ import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.concurrent.ExecutionException;
 import java.util.regex.Pattern;
+import org.apache.flink.annotation.Internal;
 import org.apache.flink.connector.base.DeliveryGuarantee;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.AdminClientConfig;
@@ -45,6 +46,7 @@ import org.slf4j.LoggerFactory;
  * them all; the source asks those about its topic whenever it looks for partitions. No question
  * waits longer than the client's {@code default.api.timeout.ms}.
  */
+@Internal
 public final class BrokerCheck {
 
     private static final Logger LOG = LoggerFactory.getLogger(BrokerCheck.class);

@@ -10,6 +10,7 @@ import io.streamformer.schemas.RecordCodec;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import org.apache.flink.annotation.Internal;
 import org.apache.flink.api.common.functions.OpenContext;
 import org.apache.flink.api.common.functions.RichMapFunction;
 import org.apache.flink.api.common.typeinfo.TypeInformation;
@@ -19,6 +20,7 @@ import org.apache.flink.api.java.typeutils.ResultTypeQueryable;
  * Changes dead letters so that their topic takes them: there is nowhere else for them to go. One
  * that is too large loses its value, then the headers that do not fit.
  */
+@Internal
 public final class DeadLetterLimits extends RichMapFunction<Traced<DeadLetter>, Traced<DeadLetter>>
         implements ResultTypeQueryable<Traced<DeadLetter>> {
 

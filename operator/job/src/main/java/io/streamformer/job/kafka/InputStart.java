@@ -1,6 +1,9 @@
 package io.streamformer.job.kafka;
 
+import org.apache.flink.annotation.Public;
+
 /** Where a job without a checkpoint begins to read. */
+@Public
 public enum InputStart {
     /**
      * Where the job's state says. A group without offsets begins at the earliest; one that has some

@@ -12,9 +12,11 @@ import io.streamformer.job.format.InputFormat;
 import io.streamformer.options.Option;
 import java.time.Duration;
 import java.util.Map;
+import org.apache.flink.annotation.Public;
 import org.apache.flink.connector.base.DeliveryGuarantee;
 
 /** The job's topics and its Kafka clients. */
+@Public
 public final class KafkaOptions {
 
     /** Room for a dead letter's reason and stack trace. */

@@ -10,6 +10,7 @@ import java.util.Properties;
 import java.util.SortedSet;
 import java.util.TreeSet;
 import org.apache.avro.specific.SpecificRecordBase;
+import org.apache.flink.annotation.Internal;
 import org.apache.flink.api.connector.sink2.Sink;
 import org.apache.flink.connector.base.DeliveryGuarantee;
 import org.apache.flink.connector.kafka.source.KafkaSource;
@@ -20,6 +21,7 @@ import org.apache.kafka.clients.consumer.OffsetResetStrategy;
 import org.apache.kafka.clients.producer.ProducerConfig;
 
 /** The ends of the job in Kafka: its source and its sinks. */
+@Internal
 public final class KafkaTopics {
 
     /** Kafka's own default of max.request.size. */

@@ -8,11 +8,13 @@ import io.streamformer.options.Options;
 import io.streamformer.schemas.RecordCodec;
 import java.util.Optional;
 import org.apache.avro.specific.SpecificRecordBase;
+import org.apache.flink.annotation.Internal;
 import org.apache.flink.api.common.functions.OpenContext;
 import org.apache.flink.streaming.api.functions.ProcessFunction;
 import org.apache.flink.util.Collector;
 
 /** Makes a dead letter of each result that its topic would refuse. */
+@Internal
 public final class ResultLimits<T extends SpecificRecordBase>
         extends ProcessFunction<Traced<T>, Outcome<T>> {
 

@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import org.apache.avro.specific.SpecificRecordBase;
+import org.apache.flink.annotation.Public;
 import org.apache.flink.api.common.serialization.SerializationSchema;
 import org.apache.flink.connector.kafka.lineage.DefaultKafkaDatasetFacet;
 import org.apache.flink.connector.kafka.lineage.DefaultKafkaDatasetIdentifier;
@@ -21,6 +22,7 @@ import org.apache.kafka.common.header.internals.RecordHeader;
  * Results and dead letters to Kafka records: plain Avro binary under the key, the timestamp and the
  * headers that the event came with.
  */
+@Public
 public final class TracedRecordSerializer<T extends SpecificRecordBase>
         implements KafkaRecordSerializationSchema<Traced<T>>, KafkaDatasetFacetProvider {
 
