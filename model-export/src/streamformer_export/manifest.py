@@ -56,6 +56,10 @@ def draft_manifest(
         "license": settings.license,
         "created_by": f"streamformer-export {VERSION}",
     }
+    # CUDA has no kernels for the products of int8.
+    gpu = next((one for one in ("fp16", "fp32") if one in map(str, settings.variants)), None)
+    if gpu:
+        manifest["default_gpu_variant"] = gpu
     if model.task.generates:
         manifest["target_languages"] = [
             Language.parse(one).tag for one in settings.target_languages

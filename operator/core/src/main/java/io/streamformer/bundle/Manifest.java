@@ -8,10 +8,12 @@ import io.streamformer.options.Options;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.apache.flink.annotation.Internal;
 
 /**
@@ -49,6 +51,7 @@ public record Manifest(
         @JsonProperty(required = true) List<Value> inputs,
         @JsonProperty(required = true) List<Value> outputs,
         @JsonProperty(required = true) String defaultVariant,
+        String defaultGpuVariant,
         @JsonProperty(required = true) Map<String, Variant> variants,
         @JsonProperty(required = true) String golden,
         @JsonProperty(required = true) Map<String, String> files,
@@ -93,6 +96,12 @@ public record Manifest(
                 "default_variant is one whose answers do not depend on a text's neighbours",
                 defaultVariant);
         check(
+                defaultGpuVariant == null
+                        || (variants.containsKey(defaultGpuVariant)
+                                && runsOnGpu(defaultGpuVariant)),
+                "default_gpu_variant is a variant that a GPU can run, fp16 or fp32",
+                defaultGpuVariant);
+        check(
                 !task.hasLabels() || !labels.isEmpty(),
                 "a " + task + " bundle names its labels",
                 "no labels");
@@ -125,6 +134,18 @@ public record Manifest(
         for (Variant variant : variants.values()) {
             checkListed(files, variant.file());
         }
+    }
+
+    /** False for int8: CUDA has no kernels for its products, which would run on the CPU. */
+    public static boolean runsOnGpu(String variant) {
+        return !variant.startsWith("int8");
+    }
+
+    /** The variant that a GPU runs where none is asked for; empty where it can run none. */
+    public Optional<String> gpuVariant() {
+        return Stream.of(defaultGpuVariant, defaultVariant, "fp16", "fp32")
+                .filter(name -> name != null && variants.containsKey(name) && runsOnGpu(name))
+                .findFirst();
     }
 
     /**

@@ -32,19 +32,17 @@ public final class ModelOptions {
 
     public static final Option<String> VARIANT =
             Option.named("variant", ROUTE, STRING)
-                    .help("Variant to run, such as fp32 or int8. Default: the bundle's.");
+                    .help(
+                            "Variant to run, such as fp32 or int8. Default: the bundle's; on a GPU fp16"
+                                    + " or fp32, since CUDA has no kernels for int8.");
 
     public static final Option<Device> DEVICE =
-            Option.named(
-                            "device",
-                            ROUTE,
-                            OptionType.of("auto, cpu, cuda:N, tensorrt:N", Device::parse))
+            Option.named("device", ROUTE, OptionType.of("auto, cpu, cuda:N", Device::parse))
                     .defaultsTo(Device.AUTO)
                     .help(
                             "auto uses a GPU if there is one (on a cluster, every GPU that Flink"
                                     + " assigns as external resource gpu). cpu never does. cuda:N,"
-                                    + " or cuda:N,M for several, fails without them. tensorrt:N is"
-                                    + " for encoders.");
+                                    + " or cuda:N,M for several, fails without them.");
 
     public static final Option<Integer> MAX_ROWS =
             Option.named("batch.max-rows", ROUTE, INTEGER)
@@ -118,7 +116,7 @@ public final class ModelOptions {
             Option.named("provider-options", ROUTE, MAP)
                     .defaultsTo(Map.of())
                     .help(
-                            "Options of ONNX Runtime's CUDA or TensorRT provider as name:value with"
+                            "Options of ONNX Runtime's CUDA provider as name:value with"
                                     + " commas between, such as gpu_mem_limit:2147483648.");
 
     /** All of them and the decoding options, in the order of their declaration. */
@@ -146,17 +144,6 @@ public final class ModelOptions {
     public static void checkFits(Options options, Manifest manifest) {
         if (!manifest.task().generates()) {
             return;
-        }
-        if (options.get(DEVICE).provider() == Device.Provider.TENSORRT) {
-            throw new IllegalArgumentException(
-                    DEVICE
-                            + " is "
-                            + options.get(DEVICE)
-                            + ". TensorRT runs encoders, and "
-                            + manifest.name()
-                            + " generates. Set "
-                            + DEVICE
-                            + " to cuda:N.");
         }
         GenerationOptions generation = GenerationOptions.of(options, manifest.decoding());
         Set<String> inputs =

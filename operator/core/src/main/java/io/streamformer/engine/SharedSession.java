@@ -12,7 +12,6 @@ import io.streamformer.inference.GenerationOptions;
 import io.streamformer.inference.InferenceEngine;
 import io.streamformer.inference.LoadedModel;
 import io.streamformer.inference.ModelInput;
-import io.streamformer.inference.SessionSetup;
 import io.streamformer.options.Options;
 import io.streamformer.task.PredictionDecoder;
 import io.streamformer.task.TaskDefinition;
@@ -62,13 +61,13 @@ final class SharedSession implements AutoCloseable {
     private final EqualTexts equalTexts = new EqualTexts();
 
     private SharedSession(
-            Bundle bundle, Options options, Tokenizer tokenizer, List<LoadedModel> models) {
+            Bundle bundle, Options options, Tokenizer tokenizer, DeviceModels opened) {
         Manifest manifest = bundle.manifest();
         this.bundle = bundle;
-        this.variant = bundle.variantName(options.get(ModelOptions.VARIANT));
+        this.variant = opened.variant();
         this.tokenizer = tokenizer;
-        this.models = models;
-        device = models.get(0).device().gpu() ? options.get(ModelOptions.DEVICE) : Device.CPU;
+        models = opened.models();
+        device = together(models);
 
         boolean generates = manifest.task().generates();
         generation = generates ? GenerationOptions.of(options, manifest.decoding()) : null;
@@ -81,7 +80,7 @@ final class SharedSession implements AutoCloseable {
                         options.get(ModelOptions.MAX_DELAY),
                         longestRun(options));
         inputs = new RowInputs(manifest, tokenizer);
-        GoldenReplay golden = new GoldenReplay(bundle, options.get(ModelOptions.VARIANT));
+        GoldenReplay golden = new GoldenReplay(bundle, variant);
         List<List<ModelInput>> texts = golden.read(inputs);
         for (LoadedModel model : models) {
             golden.verify(
@@ -159,6 +158,15 @@ final class SharedSession implements AutoCloseable {
         return Stream.of(tokenizers, answers).filter(Objects::nonNull).toList();
     }
 
+    /** The device of all models: the CPU, or the GPUs. */
+    private static Device together(List<LoadedModel> models) {
+        Device first = models.get(0).device();
+        return new Device(
+                first.provider(),
+                models.stream().flatMap(model -> model.device().indexes().stream()).toList(),
+                first.required());
+    }
+
     /** What was measured of a variant when it was made, in words; nothing where nothing was. */
     private static String measured(Manifest.Variant variant) {
         return variant.figures().isEmpty() ? "" : "; measured " + variant.figures();
@@ -168,27 +176,17 @@ final class SharedSession implements AutoCloseable {
     static SharedSession open(Bundle bundle, Options options, InferenceEngine engine) {
         ModelOptions.checkFits(options, bundle.manifest());
         Tokenizer tokenizer = Tokenizer.load(bundle);
-        List<LoadedModel> models = new ArrayList<>();
+        DeviceModels models;
         try {
-            for (Device device : options.get(ModelOptions.DEVICE).each()) {
-                models.add(
-                        engine.load(
-                                bundle,
-                                new SessionSetup(
-                                        options.get(ModelOptions.VARIANT),
-                                        device,
-                                        options.get(ModelOptions.INTRA_OP_THREADS),
-                                        ModelOptions.cpuRunThreads(options),
-                                        options.get(ModelOptions.PROVIDER_OPTIONS)),
-                                TaskDefinition.of(bundle.manifest().task()).outputs()));
-                if (!models.get(0).device().gpu()) {
-                    // No GPU could be used, and none had to be.
-                    break;
-                }
-            }
+            models = DeviceModels.open(bundle, options, engine);
+        } catch (RuntimeException | Error e) {
+            tokenizer.close();
+            throw e;
+        }
+        try {
             return new SharedSession(bundle, options, tokenizer, models);
         } catch (RuntimeException | Error e) {
-            models.forEach(LoadedModel::close);
+            models.close();
             tokenizer.close();
             throw e;
         }

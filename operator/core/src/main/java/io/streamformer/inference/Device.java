@@ -9,8 +9,7 @@ import java.util.stream.Collectors;
 import org.apache.flink.annotation.Public;
 
 /**
- * Where a model runs: {@code auto}, {@code cpu}, or one or several GPUs as {@code cuda:N} or {@code
- * tensorrt:N,M}.
+ * Where a model runs: {@code auto}, {@code cpu}, or one or several GPUs as {@code cuda:N,M}.
  *
  * @param provider ONNX Runtime's execution provider
  * @param indexes indexes of the GPUs, each with a session of its own; none for the CPU
@@ -23,9 +22,7 @@ public record Device(Provider provider, List<Integer> indexes, boolean required)
     /** Who computes. */
     public enum Provider {
         CPU,
-        CUDA,
-        /** For encoders; what it cannot compute is left to CUDA. */
-        TENSORRT
+        CUDA
     }
 
     /** A CUDA device where there is one, the CPU otherwise. */
@@ -33,8 +30,7 @@ public record Device(Provider provider, List<Integer> indexes, boolean required)
 
     public static final Device CPU = new Device(Provider.CPU, List.of(), true);
 
-    private static final Pattern GPUS =
-            Pattern.compile("(cuda|tensorrt)(?::(\\d{1,4}(?:,\\d{1,4})*))?");
+    private static final Pattern GPUS = Pattern.compile("cuda(?::(\\d{1,4}(?:,\\d{1,4})*))?");
 
     public Device {
         indexes = List.copyOf(indexes);
@@ -58,8 +54,8 @@ public record Device(Provider provider, List<Integer> indexes, boolean required)
     }
 
     /**
-     * Reads {@code auto}, {@code cpu}, {@code cuda} or {@code tensorrt}, the latter two with the
-     * indexes of GPUs, such as {@code cuda:0,1}; without any it is the first GPU.
+     * Reads {@code auto}, {@code cpu} or {@code cuda}, the last with the indexes of GPUs, such as
+     * {@code cuda:0,1}; without any it is the first GPU.
      */
     public static Device parse(String text) {
         if (text.equals("auto")) {
@@ -73,12 +69,12 @@ public record Device(Provider provider, List<Integer> indexes, boolean required)
             throw new IllegalArgumentException(
                     "The device is '"
                             + text
-                            + "'. Give auto, cpu, cuda:N or tensorrt:N, with commas between"
-                            + " several GPUs.");
+                            + "'. Give auto, cpu or cuda:N, with commas between several"
+                            + " GPUs.");
         }
-        String indexes = matcher.group(2) == null ? "0" : matcher.group(2);
+        String indexes = matcher.group(1) == null ? "0" : matcher.group(1);
         return new Device(
-                matcher.group(1).equals("cuda") ? Provider.CUDA : Provider.TENSORRT,
+                Provider.CUDA,
                 Arrays.stream(indexes.split(",")).map(Integer::valueOf).toList(),
                 true);
     }
@@ -90,11 +86,7 @@ public record Device(Provider provider, List<Integer> indexes, boolean required)
 
     /** One device for each session: each GPU alone, or the CPU. */
     public List<Device> each() {
-        return gpu()
-                ? indexes.stream()
-                        .map(index -> new Device(provider, List.of(index), required))
-                        .toList()
-                : List.of(this);
+        return gpu() ? indexes.stream().map(Device::cuda).toList() : List.of(this);
     }
 
     @Override
@@ -105,7 +97,6 @@ public record Device(Provider provider, List<Integer> indexes, boolean required)
         if (equals(AUTO)) {
             return "auto";
         }
-        return (provider == Provider.CUDA ? "cuda:" : "tensorrt:")
-                + indexes.stream().map(String::valueOf).collect(Collectors.joining(","));
+        return "cuda:" + indexes.stream().map(String::valueOf).collect(Collectors.joining(","));
     }
 }

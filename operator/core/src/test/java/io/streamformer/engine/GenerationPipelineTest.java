@@ -69,14 +69,6 @@ class GenerationPipelineTest {
     }
 
     @Test
-    void tensorRtIsForEncoders() {
-        assertThatThrownBy(() -> open(CPU.with(ModelOptions.DEVICE, Device.parse("tensorrt"))))
-                .isInstanceOf(IllegalArgumentException.class)
-                .hasMessageContaining("TensorRT runs encoders")
-                .hasMessageContaining("model.device is tensorrt:0");
-    }
-
-    @Test
     void answersWithTheNextBestTextsToo() throws Exception {
         try (InferencePipeline pipeline = open(CPU.with(DecodingOptions.NUM_RETURN_SEQUENCES, 3))) {
             TextGeneration.Generation answer = answer(pipeline, TextInput.of(TEXT));

@@ -447,7 +447,7 @@ class InferencePipelineTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"cuda:99", "cuda:98,99", "tensorrt:99"})
+    @ValueSource(strings = {"cuda:99", "cuda:98,99"})
     void refusesAGpuThatIsRequiredAndNotThere(String device) {
         Options options = CPU.with(ModelOptions.DEVICE, Device.parse(device));
         assertThatThrownBy(() -> InferencePipeline.acquire(SENTIMENT, options))

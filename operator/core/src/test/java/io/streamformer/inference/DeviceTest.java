@@ -18,8 +18,6 @@ class DeviceTest {
         "cuda, CUDA, 0, true",
         "cuda:3, CUDA, 3, true",
         "'cuda:2,0', CUDA, 2 0, true",
-        "tensorrt, TENSORRT, 0, true",
-        "tensorrt:1, TENSORRT, 1, true",
     })
     void parses(String text, Device.Provider provider, String indexes, boolean required) {
         List<Integer> expected = Arrays.stream(indexes.split(" ")).map(Integer::valueOf).toList();
@@ -36,12 +34,23 @@ class DeviceTest {
     void printsWhatItParses() {
         assertThat(Device.AUTO).hasToString("auto");
         assertThat(Device.parse("cpu")).isEqualTo(Device.CPU).hasToString("cpu");
-        assertThat(Device.parse("tensorrt:0,1")).hasToString("tensorrt:0,1");
+        assertThat(Device.parse("cuda:0,1")).hasToString("cuda:0,1");
         assertThat(Device.cuda(2)).hasToString("cuda:2");
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"", "gpu", "CUDA:0", "cuda:", "cuda:-1", "cuda:x", "cuda:1,", "cpu:0"})
+    @ValueSource(
+            strings = {
+                "",
+                "gpu",
+                "CUDA:0",
+                "cuda:",
+                "cuda:-1",
+                "cuda:x",
+                "cuda:1,",
+                "cpu:0",
+                "tensorrt:0"
+            })
     void refusesAnythingElse(String text) {
         assertThatThrownBy(() -> Device.parse(text))
                 .isInstanceOf(IllegalArgumentException.class)

@@ -2,16 +2,15 @@ package io.streamformer.local.bench;
 
 import io.streamformer.bundle.Bundle;
 import io.streamformer.bundle.Manifest;
+import io.streamformer.engine.DeviceModels;
 import io.streamformer.engine.ModelOptions;
 import io.streamformer.inference.GenerationOptions;
 import io.streamformer.inference.LoadedModel;
 import io.streamformer.inference.ModelInput;
 import io.streamformer.inference.ModelOutput;
 import io.streamformer.inference.ModelRunner;
-import io.streamformer.inference.SessionSetup;
 import io.streamformer.inference.ort.OrtEngine;
 import io.streamformer.options.Options;
-import io.streamformer.task.TaskDefinition;
 import io.streamformer.tokenize.Tokenizer;
 import java.util.ArrayList;
 import java.util.List;
@@ -32,6 +31,7 @@ final class RawCeiling implements AutoCloseable {
 
     private final Options options;
     private final Tokenizer tokenizer;
+    private final DeviceModels models;
     private final LoadedModel model;
     private final GenerationOptions generation;
     private final List<Integer> endIds;
@@ -46,16 +46,8 @@ final class RawCeiling implements AutoCloseable {
                         : null;
         endIds = generation == null ? List.of() : manifest.decoding().eosTokenId();
         tokenizer = Tokenizer.load(bundle);
-        model =
-                OrtEngine.INSTANCE.load(
-                        bundle,
-                        new SessionSetup(
-                                options.get(ModelOptions.VARIANT),
-                                options.get(ModelOptions.DEVICE).each().get(0),
-                                options.get(ModelOptions.INTRA_OP_THREADS),
-                                ModelOptions.cpuRunThreads(options),
-                                options.get(ModelOptions.PROVIDER_OPTIONS)),
-                        TaskDefinition.of(manifest.task()).outputs());
+        models = DeviceModels.open(bundle, options, OrtEngine.INSTANCE);
+        model = models.models().get(0);
         threads = model.device().gpu() ? 1 : ModelOptions.cpuRunThreads(options);
     }
 
@@ -149,7 +141,7 @@ final class RawCeiling implements AutoCloseable {
 
     @Override
     public void close() {
-        model.close();
+        models.close();
         tokenizer.close();
     }
 }

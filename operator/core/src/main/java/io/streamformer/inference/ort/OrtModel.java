@@ -52,19 +52,19 @@ final class OrtModel implements LoadedModel {
         Path graph = bundle.file(file);
         List<OrtSession> sessions = new ArrayList<>();
         try {
-            SessionFactory.Opened opened = SessionFactory.open(graph, options);
-            sessions.add(opened.session());
-            GraphCheck.verify(bundle.manifest(), opened.session(), outputs);
-            int copies = copies(sizeOf(bundle, file), opened.device(), options.runThreads());
+            OrtSession first = SessionFactory.open(graph, options);
+            sessions.add(first);
+            GraphCheck.verify(bundle.manifest(), first, outputs);
+            int copies = copies(sizeOf(bundle, file), options.device(), options.runThreads());
             for (int i = copies; i > 0; i--) {
-                sessions.add(SessionFactory.open(graph, options).session());
+                sessions.add(SessionFactory.open(graph, options));
             }
             return new OrtModel(
                     sessions,
-                    opened.device(),
+                    options.device(),
                     bundle.manifest().tokenizer().padTokenId(),
                     bundle.manifest().task().generates(),
-                    shortlistOf(bundle, opened.session()),
+                    shortlistOf(bundle, first),
                     GraphCheck.minimumPerRow(bundle.manifest()));
         } catch (OrtException e) {
             close(sessions);

@@ -5,66 +5,49 @@ import ai.onnxruntime.OrtException;
 import ai.onnxruntime.OrtProvider;
 import ai.onnxruntime.OrtSession;
 import ai.onnxruntime.providers.OrtCUDAProviderOptions;
-import ai.onnxruntime.providers.OrtTensorRTProviderOptions;
 import io.streamformer.inference.Device;
+import io.streamformer.inference.DeviceUnavailableException;
 import io.streamformer.inference.SessionSetup;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
-/** Opens ONNX Runtime sessions on the device that is asked for, or on the CPU where it may. */
+/** Opens ONNX Runtime sessions. */
 final class SessionFactory {
-
-    private static final Logger LOG = LoggerFactory.getLogger(SessionFactory.class);
-
-    /** A session and the device that it runs on. */
-    record Opened(OrtSession session, Device device) {}
 
     private SessionFactory() {}
 
-    /** Opens a session on one device. */
-    static Opened open(Path graph, SessionSetup options) throws OrtException {
-        Device wanted = options.device();
-        if (!wanted.gpu()) {
-            return new Opened(openOn(Device.CPU, graph, options), Device.CPU);
+    /**
+     * Opens a session on one device.
+     *
+     * @throws DeviceUnavailableException if it is a GPU that cannot be used
+     */
+    static OrtSession open(Path graph, SessionSetup options) throws OrtException {
+        Device device = options.device();
+        if (!device.gpu()) {
+            return openOn(device, graph, options);
         }
-        OrtProvider provider =
-                wanted.provider() == Device.Provider.TENSORRT
-                        ? OrtProvider.TENSOR_RT
-                        : OrtProvider.CUDA;
-        boolean built = OrtEnvironment.getAvailableProviders().contains(provider);
-        if (!built && !wanted.required()) {
-            LOG.debug("This build of ONNX Runtime knows no CUDA; '{}' runs on the CPU", wanted);
-            return new Opened(openOn(Device.CPU, graph, options), Device.CPU);
-        }
-        if (!built) {
-            throw new IllegalStateException(
+        if (!OrtEnvironment.getAvailableProviders().contains(OrtProvider.CUDA)) {
+            throw new DeviceUnavailableException(
                     "The device "
-                            + wanted
-                            + " needs ONNX Runtime with "
-                            + provider
-                            + ", but this build has only "
+                            + device
+                            + " needs ONNX Runtime with CUDA, but this build has only "
                             + OrtEnvironment.getAvailableProviders()
                             + ". Use the runtime jar of the Maven profile 'gpu', or set device to"
-                            + " cpu.");
+                            + " cpu.",
+                    null);
         }
         try {
-            return new Opened(openOn(wanted, graph, options), wanted);
+            return openOn(device, graph, options);
         } catch (OrtException | UnsatisfiedLinkError e) {
-            if (wanted.required()) {
-                throw new IllegalStateException(
-                        "The device "
-                                + wanted
-                                + " cannot be used: "
-                                + e.getMessage()
-                                + ". Install the CUDA and cuDNN libraries that ONNX Runtime names,"
-                                + " or set device to cpu.",
-                        e);
-            }
-            LOG.warn("No CUDA device could be used; the CPU does the work", e);
-            return new Opened(openOn(Device.CPU, graph, options), Device.CPU);
+            throw new DeviceUnavailableException(
+                    "The device "
+                            + device
+                            + " cannot be used: "
+                            + e.getMessage()
+                            + ". Install the CUDA and cuDNN libraries that ONNX Runtime names, or"
+                            + " set device to cpu.",
+                    e);
         }
     }
 
@@ -81,13 +64,8 @@ final class SessionFactory {
             session.addConfigEntry("session.intra_op.allow_spinning", "0");
             // Shapes differ from run to run, so a pattern learned from one is memory lost.
             session.setMemoryPatternOptimization(false);
-            switch (device.provider()) {
-                case CPU -> {}
-                case CUDA -> addCuda(session, device, options.providerOptions());
-                case TENSORRT -> {
-                    addTensorRt(session, device, options.providerOptions());
-                    addCuda(session, device, Map.of());
-                }
+            if (device.gpu()) {
+                addCuda(session, device, options.providerOptions());
             }
             return environment.createSession(graph.toString(), session);
         }
@@ -114,17 +92,5 @@ final class SessionFactory {
         options.put("sdpa_kernel", "119");
         options.putAll(given);
         return options;
-    }
-
-    private static void addTensorRt(
-            OrtSession.SessionOptions session, Device device, Map<String, String> given)
-            throws OrtException {
-        try (OrtTensorRTProviderOptions tensorRt =
-                new OrtTensorRTProviderOptions(device.indexes().get(0))) {
-            for (Map.Entry<String, String> option : given.entrySet()) {
-                tensorRt.add(option.getKey(), option.getValue());
-            }
-            session.addTensorrt(tensorRt);
-        }
     }
 }
