@@ -123,7 +123,7 @@ def test_a_tokenizer_file_that_cuts_says_its_side(copied):
 
 
 def test_answers_are_widened_to_words_as_the_pipeline_does():
-    content = known("decode/pipeline-answers.json")
+    content = known("task/pipeline-answers.json")
     tokenizer = Tokenizer.from_file(str(MODELS / "tiny-sentiment" / "tokenizer.json"))
     widened = 0
     for one in content["answers"]:
